@@ -1,0 +1,45 @@
+"""The errors whose text is written for the user.
+
+Each is shown as one sentence that says what was given, what is allowed and what to do; the
+command line prints the text alone and exits with ``exit_code``.
+"""
+
+
+class RunError(Exception):
+    """A run that cannot start or go on, for a reason that the user can act on."""
+
+    exit_code = 1
+
+
+class ConfigError(RunError):
+    """The command line or a YAML file asks for something that is not possible."""
+
+    exit_code = 2
+
+
+class DataError(RunError):
+    """A data file is missing, cut or not what its name says."""
+
+
+class CheckpointError(RunError):
+    """A checkpoint cannot be read, or belongs to another model, task or version."""
+
+
+class SolverError(RunError):
+    """A solve could not be finished: the state left the finite numbers, or a guard was hit."""
+
+
+class DivergenceError(RunError):
+    """The loss is no longer a finite number."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was told to stop (Ctrl-C or SIGTERM) and left a checkpoint.
+
+    Not a ``RunError``: a sweep goes on after a cell that failed, and ends when it is told to stop.
+    ``exit_code`` is 128 plus the signal's number, as shells expect.
+    """
+
+    def __init__(self, message: str, signal_number: int) -> None:
+        super().__init__(message)
+        self.exit_code = 128 + signal_number
