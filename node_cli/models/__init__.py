@@ -1,0 +1,1 @@
+"""Vector fields, ODE blocks and the networks around them."""
