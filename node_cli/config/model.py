@@ -1,0 +1,59 @@
+"""The group ``model``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from node_cli.config.schema import Count, Positive, Schema
+
+
+class ImageClassifierConfig(Schema):
+    """What all image classifiers share.
+
+    Attributes:
+        stem: how the image is downsampled.
+        channels: of the stem's output and of the block of depth.
+    """
+
+    stem: Literal["conv", "residual"]
+    channels: Count
+
+    @field_validator("channels")
+    @classmethod
+    def _fills_the_groups(cls, channels: int) -> int:
+        if channels > 32 and channels % 32:
+            below = channels - channels % 32
+            raise ValueError(
+                f"model.channels={channels}: must be at most 32 or a multiple of 32, because of"
+                f" group normalisation; the nearest are {below} and {below + 32}."
+            )
+        return channels
+
+
+class OdeNetConfig(ImageClassifierConfig):
+    """ODE-Net and RK-Net: ``y(0) -> y(T)``; with ``learn_time``, ``T`` is a parameter."""
+
+    name: Literal["odenet", "rk-net"]
+    T: Positive
+    learn_time: bool
+
+
+class ResNetConfig(ImageClassifierConfig):
+    """Residual blocks in the place of the ODE."""
+
+    name: Literal["resnet"]
+    blocks: Count
+
+
+class EulerNetConfig(ImageClassifierConfig):
+    """``blocks`` Euler steps of ``T / blocks``; ``tied``: all of one vector field."""
+
+    name: Literal["euler-net"]
+    T: Positive
+    blocks: Count
+    tied: bool
+
+
+ModelConfig = Annotated[OdeNetConfig | ResNetConfig | EulerNetConfig, Field(discriminator="name")]

@@ -1,0 +1,137 @@
+"""The ``NAME=VALUE`` words of the command line, before Hydra composes anything with them."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from node_cli.config.catalogue import Catalogue
+from node_cli.config.explanation import show
+from node_cli.config.spelling import did_you_mean
+from node_cli.errors import ConfigError
+
+# What may be told to Hydra itself. Its other settings can name code to import.
+HYDRA_SETTINGS = (
+    "hydra.run.dir",
+    "hydra.sweep.dir",
+    "hydra.sweep.subdir",
+    "hydra.sweeper.max_batch_size",
+    "hydra.verbose",
+    "hydra/launcher",
+    "hydra/sweeper",
+)
+
+_ALIASES = {"true": "on", "false": "off"}
+
+
+def parse(overrides: Sequence[str]) -> list[Override]:
+    """Each word by Hydra's grammar.
+
+    Raises:
+        ConfigError: a word is not ``NAME=VALUE``.
+    """
+    return [_parse_one(word) for word in overrides]
+
+
+def with_aliases(overrides: Sequence[str]) -> list[str]:
+    """``adjoint=true`` as ``adjoint=on``, and so on: a group's member cannot be a truth value."""
+
+    def renamed(word: str) -> str:
+        name, equals, value = word.partition("=")
+        if name not in ("adjoint", "debug"):
+            return word
+        members = (_ALIASES.get(member.lower(), member) for member in value.split(","))
+        return f"{name}{equals}{','.join(members)}"
+
+    return [renamed(word) for word in overrides]
+
+
+def check(overrides: Sequence[str], catalogue: Catalogue) -> None:
+    """Refuse what Hydra would take and the user cannot mean.
+
+    Raises:
+        ConfigError: a name given twice, code to import, or a group without a single member.
+    """
+    seen: dict[str, str] = {}
+    for override in parse(overrides):
+        key, word = override.get_key_element(), override.input_line or ""
+        key = key.lstrip("+~")
+        _refuse_code(key, word)
+        if key in seen:
+            raise ConfigError(f"{seen[key]} {word}: {key} is given twice; give it once.")
+        seen[key] = word
+        if key in catalogue.groups and not override.is_delete():
+            _check_member(key, override, catalogue)
+    steps = [seen.get(key, "null") for key in ("solver.step_size", "solver.num_steps")]
+    if not any(word.endswith("null") for word in steps):
+        raise ConfigError(f"{' '.join(steps)}: give the one or the other, not both.")
+
+
+def cells(overrides: Sequence[str], most: int) -> Iterator[list[str]]:
+    """The jobs of a sweep, as Hydra's own sweeper makes them; no more than ``most``.
+
+    A range that only a searching sweeper can fill, such as ``interval(0, 1)``, is left out.
+    """
+    axes = []
+    for override in parse(overrides):
+        if not override.is_sweep_override():
+            axes.append([override.input_line or ""])
+        elif override.is_discrete_sweep():
+            key = override.get_key_element()
+            axes.append([f"{key}={value}" for value in override.sweep_string_iterator()])
+    return (list(cell) for cell in itertools.islice(itertools.product(*axes), most))
+
+
+def quoted(text: str) -> str:
+    """A text as a value that Hydra's grammar reads back unchanged, whatever it holds."""
+    escaped = re.sub(r"(\\*)('|$)", lambda m: m[1] * 2 + ("\\'" if m[2] else ""), text)
+    return f"'{escaped}'"
+
+
+def _parse_one(word: str) -> Override:
+    if not word.partition("=")[0].strip("+~ "):
+        raise ConfigError(f"'{word}': a setting is written as NAME=VALUE.")
+    if "=" not in word and not word.startswith("~"):
+        raise ConfigError(f"{word}: a setting is written as NAME=VALUE, here {word}=VALUE.")
+    try:
+        return OverridesParser.create().parse_override(word)
+    except HydraException as error:
+        name, _, value = word.partition("=")
+        raise ConfigError(
+            f"{word}: the value cannot be read. Text with special characters needs quotes that"
+            f' reach node-train: "{name}={quoted(value)}".'
+        ) from error
+
+
+def _refuse_code(key: str, word: str) -> None:
+    if "_target_" in word:
+        raise ConfigError(f"{word}: the command line cannot name code to import.")
+    if re.match(r"hydra\b", key) and key not in HYDRA_SETTINGS:
+        raise ConfigError(
+            f"{word}: node-train leaves this to itself. What can be told to Hydra:"
+            f" {', '.join(HYDRA_SETTINGS)}."
+        )
+
+
+def _check_member(group: str, override: Override, catalogue: Catalogue) -> None:
+    if override.is_add():
+        word = (override.input_line or "").lstrip("+")
+        raise ConfigError(f"+{word}: {group} is already there; leave out the +, as in {word}.")
+    if override.is_sweep_override():
+        return
+    value = override.value()
+    if not isinstance(value, str):
+        raise ConfigError(unknown_member(group, show(value), sorted(catalogue.groups[group])))
+
+
+def unknown_member(group: str, given: str, known: Sequence[str]) -> str:
+    """The sentence about a member that a group does not have."""
+    return (
+        f"{group}={given}: there is no such {group}{did_you_mean(given, known)}"
+        f" Known: {', '.join(known)}."
+    )

@@ -1,0 +1,79 @@
+"""``trainer.resume=FOLDER``: the settings of a run, to go on with it in its own folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+
+from node_cli.config.overrides import parse, quoted
+from node_cli.errors import ConfigError
+
+_RESUME = "trainer.resume"
+
+
+def resumed_folder(overrides: Sequence[str]) -> Path | None:
+    """The run folder that the command line names, or None.
+
+    The rest of the word is taken as the path, so that spaces, commas and ``=`` need no second pair
+    of quotes.
+    """
+    for word in overrides:
+        name, _, text = word.partition("=")
+        if name.lstrip("+") == _RESUME and text != "null":
+            if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
+                text = str(parse([word])[0].value())
+            return Path(text).expanduser().absolute()
+    return None
+
+
+def resume(overrides: Sequence[str], folder: Path) -> list[str]:
+    """The overrides that go on with a run: its own, then those given now, which win.
+
+    Args:
+        overrides: of the command line, with ``trainer.resume``.
+        folder: the run folder.
+
+    Raises:
+        ConfigError: the folder is not that of a run with a checkpoint, or another is asked for.
+    """
+    given = [word for word in overrides if not _names(word, _RESUME)]
+    if any(_names(word, "hydra.run.dir") for word in given):
+        raise ConfigError(
+            "hydra.run.dir trainer.resume: a run goes on in its own folder; leave out"
+            " hydra.run.dir."
+        )
+    anew = {_key(word) for word in (*given, f"{_RESUME}=")}
+    kept = [word for word in _saved_overrides(folder) if _key(word) not in anew]
+    path = quoted(str(folder))
+    return [*kept, *given, f"{_RESUME}={path}", f"hydra.run.dir={path}"]
+
+
+def _saved_overrides(folder: Path) -> list[str]:
+    saved = folder / ".hydra" / "overrides.yaml"
+    for path, what in ((folder, "folder"), (saved, "file"), (_last_checkpoint(folder), "file")):
+        if not path.exists():
+            raise ConfigError(
+                f"{_RESUME}={folder}: there is no {what} {path}. Give the folder of a run that has"
+                " left a checkpoint, such as outputs/TASK/DATE_TIME."
+            )
+    try:
+        words = yaml.safe_load(saved.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{_RESUME}={folder}: {saved} cannot be read.") from error
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ConfigError(f"{_RESUME}={folder}: {saved} is not a list of settings.")
+    return words
+
+
+def _last_checkpoint(folder: Path) -> Path:
+    return folder / "checkpoints" / "last.pt"
+
+
+def _key(word: str) -> str:
+    return word.partition("=")[0].lstrip("+~")
+
+
+def _names(word: str, key: str) -> bool:
+    return _key(word) == key

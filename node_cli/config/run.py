@@ -1,0 +1,110 @@
+"""The whole config of a run, and what its groups ask of each other."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from node_cli.config.data import DataConfig
+from node_cli.config.explanation import explain
+from node_cli.config.model import ModelConfig, OdeNetConfig
+from node_cli.config.schema import Schema
+from node_cli.config.solving import AdjointConfig, SolverConfig, ToleranceConfig
+from node_cli.config.spelling import did_you_mean
+from node_cli.config.training import OptimizerConfig, ScheduleConfig, TrainerConfig
+from node_cli.errors import ConfigError
+
+_TASKS = Path(__file__).parents[1] / "tasks"
+
+
+class TaskConfig(Schema):
+    """The task: a file of ``node_cli/tasks``, looked up without importing it."""
+
+    name: str
+
+    @field_validator("name")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        files = (module.name for module in pkgutil.iter_modules([str(_TASKS)]))
+        known = sorted(file.replace("_", "-") for file in files if file != "base")
+        if name not in known:
+            raise ValueError(
+                f"task.name={name}: there is no such task{did_you_mean(name, known)}"
+                f" Known: {', '.join(known)}."
+            )
+        return name
+
+
+class DebugConfig(Schema):
+    """``traceback`` of errors; ``anomaly``: torch names the operation of a non-finite gradient."""
+
+    traceback: bool
+    anomaly: bool
+
+
+class RunConfig(Schema):
+    """Everything that a run is told; ``model_dump(mode="json")`` gives it back as plain values."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63), "an integer from 0 to 9223372036854775807"]
+    task: TaskConfig
+    model: ModelConfig
+    data: DataConfig
+    optimizer: OptimizerConfig
+    schedule: ScheduleConfig
+    trainer: TrainerConfig
+    solver: SolverConfig
+    tolerance: ToleranceConfig
+    adjoint: AdjointConfig
+    debug: DebugConfig
+
+    @model_validator(mode="after")
+    def _groups_agree(self) -> RunConfig:
+        if isinstance(self.model, OdeNetConfig):
+            problems = list(self._problems_of_the_solve(self.model))
+            if problems:
+                raise ValueError("\n".join(problems))
+        return self
+
+    def _problems_of_the_solve(self, model: OdeNetConfig) -> Iterator[str]:
+        solver, direct = self.solver, self.adjoint.mode == "direct"
+        if model.name == "rk-net":
+            if solver.family != "runge-kutta" or solver.kind == "scipy":
+                yield (
+                    f"model=rk-net solver={solver.name}: RK-Net is backpropagated through a"
+                    " Runge-Kutta solver; use one such as solver=dopri5 or solver=rk4, or"
+                    " model=odenet."
+                )
+            if not direct:
+                yield (
+                    f"model=rk-net adjoint={self.adjoint.mode}: RK-Net is backpropagated directly;"
+                    " use adjoint=direct, or model=odenet."
+                )
+        elif solver.kind == "scipy" and direct:
+            yield (
+                f"solver={solver.name} adjoint=direct: SciPy runs outside of torch, so nothing can"
+                " be backpropagated through it; use adjoint=full or adjoint=seminorm."
+            )
+        if solver.num_steps is None and solver.step_size is not None and solver.step_size > model.T:
+            yield (
+                f"solver.step_size={solver.step_size:g}: must be at most model.T={model.T:g}, the"
+                " length of the interval."
+            )
+
+
+def validate(config: Mapping[str, Any]) -> RunConfig:
+    """The config as a ``RunConfig``.
+
+    Args:
+        config: plain values, as YAML has them.
+
+    Raises:
+        ConfigError: one sentence for each thing that is wrong.
+    """
+    try:
+        return RunConfig.model_validate(dict(config))
+    except ValidationError as error:
+        raise ConfigError("\n".join(explain(RunConfig, error))) from error

@@ -1,0 +1,146 @@
+"""The groups ``solver``, ``tolerance`` and ``adjoint``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field, model_validator
+
+from node_cli.config.schema import Count, NonNegative, Positive, Schema
+from node_cli.config.spelling import did_you_mean
+
+SolverKind = Literal["adaptive", "fixed", "scipy"]
+SolverFamily = Literal["runge-kutta", "implicit-runge-kutta", "multistep"]
+
+
+class Method(NamedTuple):
+    """What a solver's name alone decides; ``order`` is None where it varies or can be chosen."""
+
+    kind: SolverKind
+    family: SolverFamily
+    order: int | None
+
+
+METHODS = {
+    "dopri5": Method("adaptive", "runge-kutta", 5),
+    "dopri8": Method("adaptive", "runge-kutta", 8),
+    "bosh3": Method("adaptive", "runge-kutta", 3),
+    "fehlberg2": Method("adaptive", "runge-kutta", 2),
+    "adaptive_heun": Method("adaptive", "runge-kutta", 2),
+    "euler": Method("fixed", "runge-kutta", 1),
+    "midpoint": Method("fixed", "runge-kutta", 2),
+    "heun2": Method("fixed", "runge-kutta", 2),
+    "heun3": Method("fixed", "runge-kutta", 3),
+    "rk4": Method("fixed", "runge-kutta", 4),
+    "explicit_adams": Method("fixed", "multistep", None),
+    "implicit_adams": Method("fixed", "multistep", None),
+    "scipy-RK45": Method("scipy", "runge-kutta", 5),
+    "scipy-RK23": Method("scipy", "runge-kutta", 3),
+    "scipy-DOP853": Method("scipy", "runge-kutta", 8),
+    "scipy-LSODA": Method("scipy", "multistep", None),
+    "scipy-BDF": Method("scipy", "multistep", None),
+    "scipy-Radau": Method("scipy", "implicit-runge-kutta", 5),
+}
+
+
+class SolverConfig(Schema):
+    """A solver and its steps.
+
+    Attributes:
+        name: one of ``METHODS``.
+        kind: ``adaptive`` steps follow the error, ``fixed`` are given, ``scipy`` are SciPy's.
+        family: of the method.
+        order: of the method; a setting for Adams methods, which exist in any order.
+        step_size: step of a fixed-step solver, in units of ``t``.
+        num_steps: equal steps over the whole interval; replaces ``step_size``.
+        max_steps: steps that an adaptive solver may take; null sets no limit.
+    """
+
+    name: str
+    kind: SolverKind
+    family: SolverFamily
+    order: Count | None
+    step_size: Positive | None
+    num_steps: Count | None
+    max_steps: Count | None
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> SolverConfig:
+        method = METHODS.get(self.name)
+        if method is None:
+            raise ValueError(
+                f"solver.name={self.name}: there is no such solver"
+                f"{did_you_mean(self.name, METHODS)} Known: {', '.join(sorted(METHODS))}."
+            )
+        for key in ("kind", "family"):
+            given, right = getattr(self, key), getattr(method, key)
+            if given != right:
+                raise ValueError(
+                    f"solver.{key}={given}: {self.name} is {right}. Choose another solver with"
+                    " solver=NAME instead."
+                )
+        self._check_order(method)
+        self._check_steps()
+        return self
+
+    def _check_order(self, method: Method) -> None:
+        if self.kind == "fixed" and self.family == "multistep":
+            if self.order is None or not 4 <= self.order <= 11:
+                raise ValueError(
+                    f"solver.order={_null(self.order)}: must be an integer from 4 to 11 for"
+                    f" {self.name}."
+                )
+        elif self.order != method.order:
+            raise ValueError(
+                f"solver.order={_null(self.order)}: the order of {self.name} is"
+                f" {_null(method.order)} and cannot be chosen. Leave solver.order out."
+            )
+
+    def _check_steps(self) -> None:
+        if self.kind == "fixed":
+            if self.step_size is None and self.num_steps is None:
+                raise ValueError(
+                    f"solver={self.name} needs a step: give solver.step_size (for example 0.1) or"
+                    " solver.num_steps (for example 10)."
+                )
+        else:
+            for key in ("step_size", "num_steps"):
+                if getattr(self, key) is not None:
+                    raise ValueError(
+                        f"solver.{key}={getattr(self, key)}: {self.name} chooses its own steps."
+                        f" Leave solver.{key} out, or use a fixed-step solver such as solver=rk4."
+                    )
+        if self.kind != "adaptive" and self.max_steps is not None:
+            raise ValueError(
+                f"solver.max_steps={self.max_steps}: {self.name} has no such limit; it is for"
+                " adaptive solvers such as solver=dopri5."
+            )
+
+
+class ToleranceConfig(Schema):
+    """The error allowed in one step: ``atol + rtol * |y|``; ``atol`` has the units of the state."""
+
+    rtol: NonNegative
+    atol: NonNegative
+
+    @model_validator(mode="after")
+    def _allows_some_error(self) -> ToleranceConfig:
+        if self.rtol == 0 and self.atol == 0:
+            raise ValueError(
+                "tolerance.rtol=0 tolerance.atol=0: no solver is without any error; at least one"
+                " of them must be > 0."
+            )
+        return self
+
+
+class AdjointConfig(Schema):
+    """The way to the gradients: through the solver (``direct``) or by the continuous adjoint."""
+
+    mode: Annotated[
+        Literal["direct", "full", "seminorm"],
+        Field(description="direct; full: Chen et al. 2018; seminorm: Kidger et al. 2021"),
+    ]
+
+
+def _null(value: object) -> str:
+    return "null" if value is None else str(value)

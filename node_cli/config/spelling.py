@@ -1,0 +1,19 @@
+"""The nearest right spelling of a name that does not exist."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known name most like ``word``, upper and lower case alike, or None if none is near."""
+    by_lower = {name.lower(): name for name in known}
+    found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``; did you mean dopri5?``, or a full stop where no known name is near."""
+    name = nearest(word, known)
+    return "." if name is None else f"; did you mean {name}?"
