@@ -1,0 +1,116 @@
+"""What a task is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from node_cli.config.run import RunConfig
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Batch = Any
+Split = Literal["val", "test"]
+
+
+class TrainingData(Protocol):
+    """Training batches that are a pure function of epoch and index.
+
+    So a run that is resumed in the middle of an epoch sees what it would have seen.
+    """
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        ...
+
+    def batch(self, epoch: int, index: int) -> Batch:
+        """The batch at ``index`` of ``epoch``, on the device of the run."""
+        ...
+
+
+class EvaluationData(Protocol):
+    """Batches in a fixed order."""
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        ...
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Go through all batches once."""
+        ...
+
+
+@dataclass(frozen=True)
+class Loaders:
+    """The three sets of a task."""
+
+    train: TrainingData
+    val: EvaluationData
+    test: EvaluationData
+
+
+@dataclass(frozen=True)
+class BestMetric:
+    """The validation metric by which the best checkpoint is chosen."""
+
+    name: str
+    goal: Literal["max", "min"]
+
+    def improves(self, value: float, best: float | None) -> bool:
+        """Whether ``value`` is better than ``best``; anything is better than nothing."""
+        if best is None:
+            return True
+        return value > best if self.goal == "max" else value < best
+
+
+class Task(ABC):
+    """A problem with its data, its model, its loss, its metrics and its figures.
+
+    A task never touches TensorBoard, files, devices or the optimizer: the training loop does,
+    once for all tasks. The class is found by its file: ``tasks/my_task.py`` serves
+    ``conf/task/my-task.yaml`` and names its class ``TASK``.
+    """
+
+    best: ClassVar[BestMetric]
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+
+    @property
+    @abstractmethod
+    def data_label(self) -> str:
+        """The name of the data as it stands beside every result."""
+
+    @abstractmethod
+    def build_model(self) -> nn.Module:
+        """A newly initialised model, on the CPU."""
+
+    @abstractmethod
+    def loaders(self, device: torch.device) -> Loaders:
+        """The data, in batches that lie on ``device``."""
+
+    @abstractmethod
+    def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a training batch, a scalar, and metrics to log beside it, by name."""
+
+    @abstractmethod
+    def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
+        """Metrics over all ``batches``, ``loss`` and the one that ``best`` names among them."""
+
+    @abstractmethod
+    def figures(
+        self, model: nn.Module, data: EvaluationData, history: list[Mapping[str, float]]
+    ) -> dict[str, Figure]:
+        """Figures by name.
+
+        Args:
+            model: in evaluation mode.
+            data: the validation set.
+            history: one mapping of tag to value for each epoch so far.
+        """

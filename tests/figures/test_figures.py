@@ -1,0 +1,31 @@
+import numpy as np
+
+from node_cli.figures.classification import confusion_matrix, labelled_samples
+from node_cli.figures.curves import curves_by_epoch
+
+CLASSES = tuple("0123456789")
+
+
+def test_samples_name_the_guess_and_where_wrong_the_truth():
+    images = np.random.default_rng(0).random((9, 28, 28), dtype=np.float32)
+    truth, guess = np.arange(9), np.arange(9).copy()
+    guess[4] = 7
+    figure = labelled_samples(images, truth, guess, CLASSES, "mnist-mini")
+    titles = [axis.get_title() for axis in figure.axes if axis.get_title()]
+    assert titles == ["0", "1", "2", "3", "7 (is 4)", "5", "6", "7", "8"]
+    assert "mnist-mini" in figure.get_suptitle()
+
+
+def test_confusion_matrix_counts_truth_by_row_and_guess_by_column():
+    truth, guess = np.array([0, 0, 0, 3]), np.array([0, 0, 5, 3])
+    axis = confusion_matrix(truth, guess, CLASSES, "mnist-mini").axes[0]
+    shown = {(t.get_position()[1], t.get_position()[0]): t.get_text() for t in axis.texts}
+    assert shown == {(0, 0): "2", (0, 5): "1", (3, 3): "1"}
+    assert "75.00%" in axis.get_title()
+
+
+def test_curves_start_at_epoch_one_and_skip_absent_tags():
+    history = [{"a": 1.0}, {"a": 2.0, "b": 5.0}]
+    axis = curves_by_epoch(history, {"a": "A", "b": "B", "c": "C"}, "y", "t").axes[0]
+    drawn = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axis.lines}
+    assert drawn == {"A": ([1, 2], [1.0, 2.0]), "B": ([2], [5.0])}
