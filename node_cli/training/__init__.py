@@ -1,0 +1,1 @@
+"""The training loop, once for all tasks, and what it writes."""

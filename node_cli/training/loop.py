@@ -1,0 +1,303 @@
+"""The training loop, the same for every task."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from node_cli.config.run import RunConfig
+from node_cli.errors import DivergenceError, Interrupted
+from node_cli.solving import record_solves, total
+from node_cli.solving.solve import solver_failures
+from node_cli.tasks.base import Batch, EvaluationData, Split, Task
+from node_cli.training.checkpoint import checkpoint_paths, write_checkpoint
+from node_cli.training.interruption import StopRequest
+from node_cli.training.memory import SavedBytes, peak_device_bytes, peak_resident_bytes
+from node_cli.training.optimization import build_optimizer, learning_rate_factor
+from node_cli.training.progress import RunProgress
+from node_cli.training.recorder import Recorder
+from node_cli.training.seeds import random_states, restore_random_states
+from node_cli.training.terminal import Terminal, in_words
+
+_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class TrainingLoop:
+    """Trains a task's model within the limits of the ``trainer`` group.
+
+    All that decides the numbers of the rest of the run is in ``progress``, the model, the
+    optimizer, the gradient scaler and the random generators, and all of it is in a checkpoint.
+
+    Args:
+        config: the whole run.
+        task: builds the data and gives loss, metrics and figures.
+        model: on ``device``.
+        folder: the run folder.
+        device: where to train.
+        recorder: where scalars and figures go.
+        terminal: where lines and the bar go.
+        stop: whether the user asked to stop.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        task: Task,
+        model: nn.Module,
+        folder: Path,
+        device: torch.device,
+        recorder: Recorder,
+        terminal: Terminal,
+        stop: StopRequest,
+    ) -> None:
+        self.config = config
+        self.task = task
+        self.model = model
+        self.device = device
+        self.progress = RunProgress()
+        self._recorder = recorder
+        self._terminal = terminal
+        self._stop = stop
+        self._last, self._best = checkpoint_paths(folder)
+        self._loaders = task.loaders(device)
+        self._optimizer = build_optimizer(config.optimizer, model.parameters())
+        self._rates = [group["lr"] for group in self._optimizer.param_groups]
+        fp16 = config.trainer.precision == "fp16"
+        self._scaler = torch.amp.GradScaler(device.type, enabled=fp16)
+        self._saved_bytes = SavedBytes(model)
+        self._epoch_batches = len(self._loaders.train)
+        if config.trainer.overfit_batches is not None:
+            self._epoch_batches = min(self._epoch_batches, config.trainer.overfit_batches)
+        self._total_steps = self._count_steps()
+
+    def restore(self, checkpoint: dict[str, Any]) -> None:
+        """Go back to where a checkpoint was written."""
+        self.model.load_state_dict(checkpoint["model"])
+        self._optimizer.load_state_dict(checkpoint["optimizer"])
+        self._scaler.load_state_dict(checkpoint["scaler"])
+        restore_random_states(checkpoint["random"])
+        self.progress = RunProgress.from_state(checkpoint["progress"])
+
+    def save(self, path: Path) -> None:
+        """Write a checkpoint of this moment."""
+        content = {
+            "model": self.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "random": random_states(),
+            "progress": self.progress.state(),
+        }
+        write_checkpoint(path, content, self.config)
+
+    def train(self) -> None:
+        """Train until a limit is reached.
+
+        Raises:
+            Interrupted: a signal came; a checkpoint of the last whole step was written.
+            DivergenceError: the loss is not finite.
+            SolverError: a solve failed.
+            CheckpointError: a checkpoint could not be written.
+        """
+        progress = self.progress
+        self._terminal.expect(self._total_steps, progress.step)
+        self._started = time.perf_counter() - progress.seconds
+        while not self._finished():
+            self._train_epoch()
+            self._end_epoch()
+
+    def test(self, best: dict[str, Any]) -> dict[str, float]:
+        """Metrics of the test set, with the weights of the best checkpoint.
+
+        The test set is seen this once: which weights are tested was decided on the validation set.
+
+        Raises:
+            Interrupted: a signal came; the last checkpoint is already that of the end.
+        """
+        self._terminal.phase("testing")
+        self.model.load_state_dict(best["model"])
+        values = self._evaluate("test")
+        self._recorder.scalars(self.progress.step, self._epochs_done(), values)
+        return values
+
+    def _evaluate(self, split: Split) -> dict[str, float]:
+        """Metrics of a split by tag, such as ``accuracy/val``, with the solves' mean NFE."""
+        data = self._loaders.val if split == "val" else self._loaders.test
+        self.model.eval()
+        with torch.no_grad(), self._autocast(), record_solves() as solves:
+            metrics = self.task.evaluate(self.model, self._interruptible(data))
+        self.model.train()
+        values = {f"{name}/{split}": value for name, value in metrics.items()}
+        if solves:
+            values[f"nfe/forward_{split}"] = total(solves).nfe_forward / len(data)
+        return values
+
+    def _train_epoch(self) -> None:
+        progress, trainer = self.progress, self.config.trainer
+        self.model.train()
+        while progress.batch < self._epoch_batches and not self._limit_reached():
+            started = time.perf_counter()
+            # An overfitting run sees the same batches in each epoch.
+            epoch = 0 if trainer.overfit_batches is not None else progress.epoch
+            batch = self._loaders.train.batch(epoch, progress.batch)
+            logged = (progress.step + 1) % trainer.log_every == 0
+            values = self._step(batch, measure_memory=logged or progress.step == 0)
+            progress.step += 1
+            progress.batch += 1
+            seconds = time.perf_counter() - started
+            progress.seconds = time.perf_counter() - self._started
+            values["time/step_seconds"] = seconds
+            for means in (progress.window, progress.epoch_sums, progress.run_sums):
+                means.add(values)
+            if logged:
+                self._log_window()
+            self._terminal.step(progress.epoch, progress.step, values, seconds)
+            if self._stop:
+                self.save(self._last)
+                self._interrupt()
+            every = trainer.checkpoint_every
+            if every is not None and progress.step % every == 0:
+                self.save(self._last)
+
+    def _step(self, batch: Batch, measure_memory: bool) -> dict[str, float]:
+        """One optimizer step; its scalars by tag."""
+        config = self.config
+        factor = learning_rate_factor(config.schedule, self.progress.step, self._total_steps)
+        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * factor
+        self._optimizer.zero_grad(set_to_none=True)
+        watch: AbstractContextManager[object] = (
+            self._saved_bytes.measure() if measure_memory else nullcontext()
+        )
+        saved_bytes = None
+        with record_solves() as solves, watch:
+            with self._autocast():
+                loss, metrics = self.task.loss(self.model, batch)
+            if measure_memory:
+                saved_bytes = self._saved_bytes.bytes_now()
+        if not bool(torch.isfinite(loss)):
+            raise DivergenceError(
+                f"the loss is {float(loss):g} at step {self.progress.step + 1}: training diverged."
+                " Try a smaller optimizer.lr, gradient clipping (trainer.clip_norm=1) or tighter"
+                " tolerances."
+            )
+        with solver_failures(config.solver.name):
+            self._scaler.scale(loss).backward()
+        values = {"loss/train": float(loss.detach())}
+        values |= {f"{name}/train": float(value) for name, value in metrics.items()}
+        values["lr"] = self._optimizer.param_groups[0]["lr"]
+        if config.trainer.clip_norm is not None:
+            self._scaler.unscale_(self._optimizer)
+            norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.trainer.clip_norm)
+            values["gradient/norm"] = float(norm)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        if solves:
+            cost = total(solves)
+            values["nfe/forward"] = cost.nfe_forward
+            values["nfe/backward"] = cost.nfe_backward
+            values["solver/steps_accepted"] = cost.steps_accepted
+            values["solver/steps_rejected"] = cost.steps_rejected
+        if saved_bytes is not None:
+            values["memory/saved_bytes"] = saved_bytes
+            self.progress.saved_bytes_peak = max(self.progress.saved_bytes_peak, saved_bytes)
+        return values
+
+    def _end_epoch(self) -> None:
+        """Validate, log, draw, keep the best, and move on to the next epoch."""
+        progress = self.progress
+        self._terminal.phase("validating")
+        try:
+            validation = self._evaluate("val")
+        except Interrupted:
+            self.save(self._last)
+            raise
+        progress.validated_step = progress.step
+        progress.seconds = time.perf_counter() - self._started
+        means = progress.epoch_sums.means()
+        progress.history.append({**means, **validation})
+        value = validation[f"{self.task.best.name}/val"]
+        better = self.task.best.improves(value, progress.best)
+        progress.stale_epochs = 0 if better else progress.stale_epochs + 1
+        if better:
+            progress.best, progress.best_epoch = value, progress.epoch + 1
+        self._recorder.scalars(progress.step, self._epochs_done(), validation)
+        shown = "  ".join(f"{tag} {number:.4f}" for tag, number in validation.items())
+        last = self.config.trainer.max_epochs
+        self._terminal.line(
+            f"epoch {progress.epoch + 1}{f'/{last}' if last else ''}  {in_words(means)}  {shown}"
+            f"  {progress.seconds:.0f} s"
+        )
+        if self.config.trainer.figures:
+            self._draw()
+        if progress.batch >= self._epoch_batches:
+            progress.epoch += 1
+            progress.batch = 0
+            progress.epoch_sums.clear()
+        if better:
+            self.save(self._best)
+        self.save(self._last)
+        self._recorder.flush()
+
+    def _draw(self) -> None:
+        self.model.eval()
+        with torch.no_grad(), self._autocast():
+            figures = self.task.figures(self.model, self._loaders.val, self.progress.history)
+        self.model.train()
+        self._recorder.figures(self.progress.step, figures)
+
+    def _log_window(self) -> None:
+        values = self.progress.window.means()
+        self.progress.window.clear()
+        values["memory/rss_peak_bytes"] = peak_resident_bytes()
+        device_peak = peak_device_bytes(self.device)
+        if device_peak is not None:
+            values["memory/device_peak_bytes"] = device_peak
+        self._recorder.scalars(self.progress.step, self._epochs_done(), values)
+
+    def _interruptible(self, data: EvaluationData) -> Iterator[Batch]:
+        for batch in data:
+            if self._stop:
+                self._interrupt()
+            yield batch
+
+    def _interrupt(self) -> None:
+        self._recorder.flush()
+        assert self._stop.signal_number is not None
+        raise Interrupted(
+            f"stopped by {self._stop.signal_name} after step {self.progress.step}",
+            self._stop.signal_number,
+        )
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        dtype = _AUTOCAST.get(self.config.trainer.precision)
+        return nullcontext() if dtype is None else torch.autocast(self.device.type, dtype=dtype)
+
+    def _epochs_done(self) -> float:
+        return self.progress.epoch + self.progress.batch / self._epoch_batches
+
+    def _count_steps(self) -> int | None:
+        """Steps of the whole run, where epochs or steps limit it."""
+        trainer = self.config.trainer
+        limits = [] if trainer.max_steps is None else [trainer.max_steps]
+        if trainer.max_epochs is not None:
+            limits.append(trainer.max_epochs * self._epoch_batches)
+        return min(limits, default=None)
+
+    def _limit_reached(self) -> bool:
+        trainer = self.config.trainer
+        return (self._total_steps is not None and self.progress.step >= self._total_steps) or (
+            trainer.max_minutes is not None and self.progress.seconds >= 60 * trainer.max_minutes
+        )
+
+    def _finished(self) -> bool:
+        """Whether training is over and its last steps are validated."""
+        progress, patience = self.progress, self.config.trainer.patience
+        if patience is not None and progress.stale_epochs >= patience:
+            return True
+        return self._limit_reached() and progress.validated_step == progress.step

@@ -1,0 +1,75 @@
+"""The three numbers of memory, which are never mixed."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+class _Kept:
+    """A tensor that autograd keeps; lives exactly as long as autograd needs it."""
+
+    __slots__ = ("__weakref__", "tensor")
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor
+
+
+class SavedBytes:
+    """Counts the bytes that autograd keeps for the backward pass.
+
+    A storage is counted once, however many operations keep it, and only while one does: what a
+    rejected step saved is freed with the step and not counted. Parameters and buffers are not
+    counted, because they live anyway. The number does not depend on the machine.
+
+    Args:
+        model: its parameters and buffers are left out.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self._model = model
+
+    @contextmanager
+    def measure(self) -> Iterator[SavedBytes]:
+        """Watch the operations inside the ``with`` block; ``bytes_now`` may be asked in it."""
+        self._kept: weakref.WeakSet[_Kept] = weakref.WeakSet()
+        self._permanent = {
+            tensor.untyped_storage().data_ptr()
+            for tensors in (self._model.parameters(), self._model.buffers())
+            for tensor in tensors
+        }
+
+        def pack(tensor: Tensor) -> _Kept:
+            # Detached, since an operation that keeps its own output would else keep itself alive.
+            kept = _Kept(tensor.detach())
+            self._kept.add(kept)
+            return kept
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept.tensor):
+            yield self
+
+    def bytes_now(self) -> int:
+        """Bytes kept at this moment; ask after the forward pass, before ``backward()``."""
+        storages = {
+            storage.data_ptr(): storage.nbytes()
+            for storage in (kept.tensor.untyped_storage() for kept in self._kept)
+        }
+        return sum(size for start, size in storages.items() if start not in self._permanent)
+
+
+def peak_resident_bytes() -> int:
+    """Peak resident set size of this process, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Linux counts in KiB, macOS in bytes.
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def peak_device_bytes(device: torch.device) -> int | None:
+    """Peak bytes that torch allocated on a CUDA device; ``None`` on the CPU."""
+    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None

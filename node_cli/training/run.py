@@ -1,0 +1,151 @@
+"""One run, from its config to its summary."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+
+from node_cli.config.run import RunConfig
+from node_cli.errors import ConfigError, Interrupted, RunError
+from node_cli.tasks import find_task
+from node_cli.training.checkpoint import check_same_experiment, checkpoint_paths, read_checkpoint
+from node_cli.training.interruption import StopRequest
+from node_cli.training.loop import TrainingLoop
+from node_cli.training.recorder import Recorder
+from node_cli.training.seeds import seed_all
+from node_cli.training.report_lines import closing_lines, opening_line
+from node_cli.training.summary import write_summary
+from node_cli.training.terminal import Terminal
+
+log = logging.getLogger(__name__)
+
+# Settings that say where and how a run is shown, not what it computes.
+_NOT_HYPERPARAMETERS = ("debug.", "trainer.resume", "trainer.progress", "trainer.figures")
+
+
+def run(config: RunConfig, folder: Path) -> float | None:
+    """Train, validate and test as the config says; leave everything in ``folder``.
+
+    Returns:
+        The best validation metric, for sweepers that search.
+
+    Raises:
+        RunError: the run cannot start or go on; ``summary.json`` says ``failed`` and the cause.
+        Interrupted: a signal came; ``summary.json`` says ``interrupted``.
+    """
+    device = choose_device(config)
+    if config.trainer.threads is not None:
+        torch.set_num_threads(config.trainer.threads)
+    torch.autograd.set_detect_anomaly(config.debug.anomaly)
+    checkpoint = _checkpoint_to_resume(config, device)
+    if checkpoint is None and (folder / "metrics.jsonl").exists():
+        raise ConfigError(
+            f"{folder} already holds a run. Continue it with trainer.resume={folder}, or choose"
+            " another folder."
+        )
+    known: dict[str, Any] = {"device": device}
+    try:
+        with StopRequest() as stop, Terminal(config.trainer.progress) as terminal:
+            _train_and_test(config, folder, device, checkpoint, stop, terminal, known)
+    except Interrupted as interruption:
+        write_summary(folder, config, "interrupted", cause=str(interruption), **known)
+        raise Interrupted(
+            f"{interruption}. Resume with: node-train trainer.resume={folder}",
+            interruption.exit_code - 128,
+        ) from interruption
+    except Exception as error:
+        cause = str(error) if isinstance(error, RunError) else f"{type(error).__name__}: {error}"
+        log.error("failed: %s", cause)
+        # Where the disk is full the summary cannot be written either; the first error counts.
+        with suppress(OSError):
+            write_summary(folder, config, "failed", cause=cause, **known)
+        raise
+    summary = write_summary(folder, config, "finished", **known)
+    for line in closing_lines(summary, find_task(config.task.name).best, folder):
+        terminal.line(line)
+        log.info(line)
+    best: float | None = summary["best"]["value"]
+    return best
+
+
+def choose_device(config: RunConfig) -> torch.device:
+    """The device that the ``trainer`` group asks for.
+
+    Raises:
+        ConfigError: torch does not see that device, or it lacks the precision asked for.
+    """
+    name = config.trainer.device
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"trainer.device={name}: torch sees {torch.cuda.device_count()} CUDA devices here."
+            " Use trainer.device=cpu or auto."
+        )
+    if config.trainer.precision == "fp16" and device.type != "cuda":
+        raise ConfigError("trainer.precision=fp16 needs a CUDA device; bf16 also runs on the CPU.")
+    return device
+
+
+def _train_and_test(
+    config: RunConfig,
+    folder: Path,
+    device: torch.device,
+    checkpoint: dict[str, Any] | None,
+    stop: StopRequest,
+    terminal: Terminal,
+    known: dict[str, Any],
+) -> None:
+    """The run itself; fills ``known`` with what the summary should say, as it becomes known."""
+    seed_all(config.seed)
+    task = find_task(config.task.name)(config)
+    model = task.build_model().to(device)
+    known |= {"model": model, "data": task.data_label}
+    resumed_at = None if checkpoint is None else checkpoint["progress"]["step"]
+    with closing(Recorder(folder, resumed_at)) as recorder:
+        loop = TrainingLoop(config, task, model, folder, device, recorder, terminal, stop)
+        if checkpoint is not None:
+            loop.restore(checkpoint)
+        known["progress"] = loop.progress
+        opening = opening_line(config, task.data_label, model, device)
+        terminal.line(opening if resumed_at is None else f"{opening}, resumed at step {resumed_at}")
+        log.info(opening)
+        recorder.text("config", OmegaConf.to_yaml(config.model_dump(mode="json")))
+        loop.train()
+        _, best = checkpoint_paths(folder)
+        tested = loop.test(read_checkpoint(best, device))
+        known["final"] = {**loop.progress.history[-1], **tested}
+        recorder.hyperparameters(hyperparameters(config), known["final"])
+
+
+def hyperparameters(config: RunConfig) -> dict[str, bool | int | float | str]:
+    """The settings that decide the numbers, by dotted name."""
+
+    def flatten(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        for name, value in values.items():
+            if isinstance(value, Mapping):
+                yield from flatten(f"{prefix}{name}.", value)
+            else:
+                yield f"{prefix}{name}", value
+
+    return {
+        name: value if isinstance(value, bool | int | float) else str(value)
+        for name, value in flatten("", config.model_dump(mode="json"))
+        if not name.startswith(_NOT_HYPERPARAMETERS)
+    }
+
+
+def _checkpoint_to_resume(config: RunConfig, device: torch.device) -> dict[str, Any] | None:
+    if config.trainer.resume is None:
+        return None
+    path, _ = checkpoint_paths(Path(config.trainer.resume))
+    checkpoint = read_checkpoint(path, device)
+    check_same_experiment(path, checkpoint, config)
+    return checkpoint

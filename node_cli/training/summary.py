@@ -1,0 +1,110 @@
+"""``summary.json``: the end of a run in one file."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shlex
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import yaml
+from torch import nn
+
+from node_cli import __version__
+from node_cli.config.run import RunConfig
+from node_cli.training.memory import peak_device_bytes, peak_resident_bytes
+from node_cli.training.progress import RunProgress
+
+Status = Literal["finished", "failed", "interrupted"]
+
+
+def parameter_count(model: nn.Module) -> int:
+    """Trainable parameters of a model."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def write_summary(
+    folder: Path,
+    config: RunConfig,
+    status: Status,
+    *,
+    cause: str | None = None,
+    data: str | None = None,
+    model: nn.Module | None = None,
+    device: torch.device | None = None,
+    progress: RunProgress | None = None,
+    final: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """Write ``summary.json`` in the run folder and return its content.
+
+    Args:
+        folder: the run folder.
+        config: the whole run.
+        status: how the run ended.
+        cause: why, where it did not finish.
+        data: the label of the data.
+        model: the model, once it is built.
+        device: where it trained.
+        progress: how far it came.
+        final: the last metrics by tag, those of the test set among them.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    progress = progress or RunProgress()
+    means = progress.run_sums.means()
+    summary = {
+        "status": status,
+        "cause": cause,
+        "task": config.task.name,
+        "data": data,
+        "model": config.model.name,
+        "parameters": None if model is None else parameter_count(model),
+        "seed": config.seed,
+        "steps": progress.step,
+        "epochs": len(progress.history),
+        "final": dict(final or {}),
+        "best": {"value": progress.best, "epoch": progress.best_epoch},
+        "nfe": {
+            "forward_mean": means.get("nfe/forward"),
+            "backward_mean": means.get("nfe/backward"),
+        },
+        "memory": {
+            "saved_bytes_peak": progress.saved_bytes_peak or None,
+            "device_peak_bytes": None if device is None else peak_device_bytes(device),
+            "rss_peak_bytes": peak_resident_bytes(),
+        },
+        "seconds": round(progress.seconds, 3),
+        "step_seconds_mean": means.get("time/step_seconds"),
+        "device": None if device is None else _device_name(device),
+        "threads": torch.get_num_threads(),
+        "versions": {
+            "node_cli": __version__,
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "torchdiffeq": version("torchdiffeq"),
+        },
+        "command": _command(folder),
+    }
+    path = folder / "summary.json"
+    temporary = path.with_suffix(".json.tmp")
+    temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
+    return summary
+
+
+def _device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def _command(folder: Path) -> str | None:
+    """The command line that gives this run again, from what Hydra recorded."""
+    overrides = folder / ".hydra" / "overrides.yaml"
+    if not overrides.exists():
+        return None
+    words = yaml.safe_load(overrides.read_text(encoding="utf-8")) or []
+    return shlex.join(["node-train", *words])

@@ -1,0 +1,102 @@
+import torch
+from torch import nn
+
+from node_cli.solving import SolveSpec, solve
+from node_cli.training.memory import SavedBytes, peak_device_bytes, peak_resident_bytes
+
+FLOAT = 4
+
+
+def test_saved_bytes_of_a_chain_of_exponentials_are_those_of_the_outputs():
+    x = torch.zeros(1000, requires_grad=True)
+    saved = SavedBytes(nn.Identity())
+    with saved.measure():
+        y = x
+        for _ in range(5):
+            y = y.exp()  # keeps its output, and nothing else
+        assert saved.bytes_now() == 5 * 1000 * FLOAT
+        y.sum().backward()
+    assert torch.equal(x.grad, x.grad.clamp(min=1e-3))
+
+
+def test_a_storage_that_two_operations_keep_counts_once():
+    x = torch.ones(100, requires_grad=True)
+    saved = SavedBytes(nn.Identity())
+    with saved.measure():
+        y = x * 2  # keeps nothing: the other factor is a number
+        z = y.sin() + y.cos() + y[:50].pow(2).sum()  # all keep y
+        assert saved.bytes_now() == 100 * FLOAT
+    z.sum().backward()
+
+
+def test_parameters_and_buffers_do_not_count():
+    layer = nn.Linear(30, 20, bias=False)
+    x = torch.randn(7, 30)
+    saved = SavedBytes(layer)
+    with saved.measure():
+        layer(x)
+        out = layer(x)
+        assert saved.bytes_now() == x.numel() * FLOAT
+    out.sum().backward()
+
+
+def test_what_is_no_longer_needed_is_no_longer_counted():
+    x = torch.ones(100, requires_grad=True)
+    saved = SavedBytes(nn.Identity())
+    with saved.measure():
+        thrown_away = x.exp()
+        kept = x.exp()
+        assert saved.bytes_now() == 2 * 100 * FLOAT
+        del thrown_away
+        assert saved.bytes_now() == 100 * FLOAT
+    kept.sum().backward()
+
+
+def test_watching_does_not_change_gradients():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))
+    x = torch.randn(5, 4)
+    net(x).sum().backward()
+    plain = [p.grad.clone() for p in net.parameters()]
+    net.zero_grad()
+    with SavedBytes(net).measure():
+        out = net(x).sum()
+    out.backward()
+    assert all(torch.equal(a, p.grad) for a, p in zip(plain, net.parameters(), strict=True))
+
+
+def kept_by_a_solve(adjoint, steps):
+    field = nn.Sequential(nn.Linear(16, 16), nn.Tanh())
+    module = nn.ModuleList([field])
+
+    class Field(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = field
+
+        def forward(self, t, y):
+            return self.net(y)
+
+    y0 = torch.randn(32, 16, requires_grad=True)
+    saved = SavedBytes(module)
+    spec = SolveSpec(method="rk4", kind="fixed", num_steps=steps, adjoint=adjoint)
+    with saved.measure():
+        solution = solve(Field(), y0, torch.tensor([0.0, 1.0]), spec)
+        kept = saved.bytes_now()
+    solution.values[-1].sum().backward()
+    return kept
+
+
+def test_direct_keeps_memory_in_proportion_to_the_steps_and_the_adjoint_does_not():
+    direct = [kept_by_a_solve("direct", steps) for steps in (4, 8, 16)]
+    adjoint = [kept_by_a_solve("full", steps) for steps in (4, 8, 16)]
+    assert direct[2] - direct[1] == 2 * (direct[1] - direct[0]) > 0
+    assert adjoint[0] == adjoint[1] == adjoint[2] < direct[0]
+
+
+def test_the_peaks_of_process_and_device():
+    before = peak_resident_bytes()
+    block = torch.ones(30_000_000)
+    assert peak_resident_bytes() >= before
+    assert peak_resident_bytes() >= block.numel() * FLOAT
+    assert peak_device_bytes(torch.device("cpu")) is None
