@@ -40,8 +40,9 @@ def main() -> None:
 
     images = load_mini(validation=500).train
     data = TrainBatches(images, arguments.batch_size, True, 0, torch.device("cpu"))
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, batch {arguments.batch_size}")
-    print("| model | theirs, median s/step | ours, median s/step | ours / theirs | largest loss difference |")
+    threads = torch.get_num_threads()
+    print(f"torch {torch.__version__}, {threads} threads, batch {arguments.batch_size}")
+    print("| model | theirs, s/step | ours, s/step | ours / theirs | largest loss difference |")
     print("|---|---|---|---|---|")
     for name, network, adjoint in (
         ("ODE-Net, direct", "odenet", False),
@@ -64,15 +65,26 @@ def main() -> None:
             difference = max(difference, abs(losses[0] - losses[1]))
         # The first two steps warm caches and allocators up.
         a, b = (statistics.median(times[2:]) for times in seconds)
-        ratio = statistics.median(o / t for t, o in zip(seconds[0][2:], seconds[1][2:], strict=True))
+        ratio = statistics.median(
+            o / t for t, o in zip(seconds[0][2:], seconds[1][2:], strict=True)
+        )
         print(f"| {name} | {a:.3f} | {b:.3f} | {ratio:.2f} | {difference:.1e} |", flush=True)
 
 
 def their_model(example: Path, network: str, adjoint: bool) -> nn.Module:
     """The example's network; the file reads its settings from ``sys.argv`` when it is imported."""
-    sys.argv = [str(example), "--network", network, "--adjoint", str(adjoint), "--tol", str(TOLERANCE)]
+    sys.argv = [
+        str(example),
+        "--network",
+        network,
+        "--adjoint",
+        str(adjoint),
+        "--tol",
+        str(TOLERANCE),
+    ]
     spec = importlib.util.spec_from_file_location("torchdiffeq_example", example)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     theirs = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(theirs)
     channels = 64

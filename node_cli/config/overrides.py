@@ -55,18 +55,19 @@ def check(overrides: Sequence[str], catalogue: Catalogue) -> None:
     """Refuse what Hydra would take and the user cannot mean.
 
     Raises:
-        ConfigError: a name given twice, code to import, or a group without a single member.
+        ConfigError: a group given twice or without a single member, or code to import.
     """
     seen: dict[str, str] = {}
     for override in parse(overrides):
         key, word = override.get_key_element(), override.input_line or ""
         key = key.lstrip("+~")
         _refuse_code(key, word)
-        if key in seen:
-            raise ConfigError(f"{seen[key]} {word}: {key} is given twice; give it once.")
-        seen[key] = word
-        if key in catalogue.groups and not override.is_delete():
-            _check_member(key, override, catalogue)
+        if key in catalogue.groups:
+            if key in seen:
+                raise ConfigError(f"{seen[key]} {word}: {key} is given twice; give it once.")
+            if not override.is_delete():
+                _check_member(key, override, catalogue)
+        seen[key] = word  # of a setting that is given twice the last counts, as in Hydra
     steps = [seen.get(key, "null") for key in ("solver.step_size", "solver.num_steps")]
     if not any(word.endswith("null") for word in steps):
         raise ConfigError(f"{' '.join(steps)}: give the one or the other, not both.")

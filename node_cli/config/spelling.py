@@ -10,6 +10,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known name most like ``word``, upper and lower case alike, or None if none is near."""
     by_lower = {name.lower(): name for name in known}
     found = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    # A name cut short, as mnist for mnist-odenet, is less alike than the cutoff asks for.
+    found += [name for name in by_lower if len(word) > 1 and name.startswith(word.lower())]
     return by_lower[found[0]] if found else None
 
 

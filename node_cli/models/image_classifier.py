@@ -68,7 +68,5 @@ def _depth(config: ModelConfig, spec: SolveSpec) -> nn.Module:
     if isinstance(config, ResNetConfig):
         return nn.Sequential(*(ResidualBlock(config.channels) for _ in range(config.blocks)))
     if isinstance(config, EulerNetConfig):
-        return EulerBlock(
-            lambda: ImageField(config.channels), config.blocks, config.T, config.tied
-        )
+        return EulerBlock(lambda: ImageField(config.channels), config.blocks, config.T, config.tied)
     return ODEBlock(ImageField(config.channels), spec, config.T, config.learn_time)

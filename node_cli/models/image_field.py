@@ -27,4 +27,5 @@ class ImageField(nn.Module):
         """The derivative ``dy/dt``; ``t`` is a scalar, ``y`` is ``[N, channels, H, W]``."""
         out = self.conv1(t, self.norm1(y).relu_())
         out = self.conv2(t, self.norm2(out).relu_())
-        return self.norm3(out)
+        derivative: Tensor = self.norm3(out)
+        return derivative

@@ -20,6 +20,8 @@ class ODEBlock(nn.Module):
     stretches along: it stays the same fraction of ``T``.
     """
 
+    times: Tensor
+
     def __init__(
         self, field: nn.Module, spec: SolveSpec, end_time: float = 1.0, learn_time: bool = False
     ) -> None:

@@ -25,5 +25,5 @@ class ResidualBlock(nn.Module):
     def forward(self, y: Tensor) -> Tensor:
         """Map ``[N, channels, H, W]`` to ``[N, channels, H / stride, W / stride]``, rounded up."""
         activated = self.norm1(y).relu_()
-        out = self.conv2(self.norm2(self.conv1(activated)).relu_())
+        out: Tensor = self.conv2(self.norm2(self.conv1(activated)).relu_())
         return out + (y if self.shortcut is None else self.shortcut(activated))

@@ -60,11 +60,13 @@ class CountedField:
         else:
             self.stats.nfe_backward += 1
         if self._autocast is None:
-            return self._field(t, y)
+            evaluated: State = self._field(t, y)
+            return evaluated
         with self._autocast:
             dydt = self._field(t, y)
         if isinstance(y, Tensor):
-            return dydt.to(y.dtype)
+            derivative: Tensor = dydt.to(y.dtype)
+            return derivative
         return tuple(part.to(state.dtype) for part, state in zip(dydt, y, strict=True))
 
     def _accept(self, *_: object) -> None:

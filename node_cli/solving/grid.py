@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -35,7 +36,7 @@ def equal_step_grid(step_size: float) -> Callable[[Any, Any, Tensor], Tensor]:
     def grid(_field: Any, _y0: Any, times: Tensor) -> Tensor:
         stops = times.detach().double().tolist()
         pieces = [times[:1]]
-        for i, (start, stop) in enumerate(zip(stops[:-1], stops[1:], strict=True)):
+        for i, (start, stop) in enumerate(pairwise(stops)):
             n = steps_between(stop - start, step_size)
             fractions = torch.arange(1, n, dtype=times.dtype, device=times.device) / n
             # The output times themselves are taken over to the bit: torchdiffeq compares them.

@@ -93,9 +93,7 @@ def solve(
                 parameters = field.parameters() if isinstance(field, nn.Module) else ()
             if spec.adjoint == "seminorm":
                 arguments["adjoint_options"] = {**options, "norm": "seminorm"}
-            values = odeint_adjoint(
-                counted, y0, t, adjoint_params=tuple(parameters), **arguments
-            )
+            values = odeint_adjoint(counted, y0, t, adjoint_params=tuple(parameters), **arguments)
     counted.forward_done()
     return Solution(values, counted.stats)
 
@@ -120,7 +118,7 @@ def solver_failures(method: str, counted: CountedField | None = None) -> Iterato
 
 
 def _torchdiffeq_method(spec: SolveSpec, t: Tensor) -> tuple[str, dict[str, Any]]:
-    """torchdiffeq's name and options for the solver of ``spec``."""
+    """Torchdiffeq's name and options for the solver of ``spec``."""
     if spec.kind == "scipy":
         return "scipy_solver", {"solver": spec.method.removeprefix("scipy-")}
     if spec.kind == "fixed":

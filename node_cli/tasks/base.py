@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -105,7 +105,7 @@ class Task(ABC):
 
     @abstractmethod
     def figures(
-        self, model: nn.Module, data: EvaluationData, history: list[Mapping[str, float]]
+        self, model: nn.Module, data: EvaluationData, history: Sequence[Mapping[str, float]]
     ) -> dict[str, Figure]:
         """Figures by name.
 

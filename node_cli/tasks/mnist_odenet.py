@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
@@ -76,7 +76,7 @@ class MnistOdeNet(Task):
         return {"loss": loss / count, "accuracy": correct / count}
 
     def figures(
-        self, model: nn.Module, data: EvaluationData, history: list[Mapping[str, float]]
+        self, model: nn.Module, data: EvaluationData, history: Sequence[Mapping[str, float]]
     ) -> dict[str, Figure]:
         """Samples with predictions, the confusion matrix and the curves over epochs."""
         from node_cli.figures.classification import confusion_matrix, labelled_samples

@@ -71,6 +71,8 @@ class TrainingLoop:
         fp16 = config.trainer.precision == "fp16"
         self._scaler = torch.amp.GradScaler(device.type, enabled=fp16)
         self._saved_bytes = SavedBytes(model)
+        # What is logged as it is at a step, and not as the mean since the last one.
+        self._latest: dict[str, float] = {}
         self._epoch_batches = len(self._loaders.train)
         if config.trainer.overfit_batches is not None:
             self._epoch_batches = min(self._epoch_batches, config.trainer.overfit_batches)
@@ -190,7 +192,7 @@ class TrainingLoop:
             self._scaler.scale(loss).backward()
         values = {"loss/train": float(loss.detach())}
         values |= {f"{name}/train": float(value) for name, value in metrics.items()}
-        values["lr"] = self._optimizer.param_groups[0]["lr"]
+        self._latest["lr"] = self._optimizer.param_groups[0]["lr"]
         if config.trainer.clip_norm is not None:
             self._scaler.unscale_(self._optimizer)
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.trainer.clip_norm)
@@ -204,7 +206,7 @@ class TrainingLoop:
             values["solver/steps_accepted"] = cost.steps_accepted
             values["solver/steps_rejected"] = cost.steps_rejected
         if saved_bytes is not None:
-            values["memory/saved_bytes"] = saved_bytes
+            self._latest["memory/saved_bytes"] = saved_bytes
             self.progress.saved_bytes_peak = max(self.progress.saved_bytes_peak, saved_bytes)
         return values
 
@@ -252,7 +254,7 @@ class TrainingLoop:
         self._recorder.figures(self.progress.step, figures)
 
     def _log_window(self) -> None:
-        values = self.progress.window.means()
+        values = {**self.progress.window.means(), **self._latest}
         self.progress.window.clear()
         values["memory/rss_peak_bytes"] = peak_resident_bytes()
         device_peak = peak_device_bytes(self.device)

@@ -18,9 +18,7 @@ from node_cli.config.training import (
 )
 
 
-def build_optimizer(
-    config: OptimizerConfig, parameters: Iterable[Tensor]
-) -> torch.optim.Optimizer:
+def build_optimizer(config: OptimizerConfig, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
     """The optimizer of the ``optimizer`` group."""
     if isinstance(config, SGDConfig):
         return torch.optim.SGD(
@@ -41,7 +39,7 @@ def build_optimizer(
 
 
 def learning_rate_factor(config: ScheduleConfig, step: int, total_steps: int | None) -> float:
-    """What the learning rate is multiplied with at ``step``.
+    r"""What the learning rate is multiplied with at ``step``.
 
     A pure function of the step, so that a resumed run needs no state of the schedule.
 
@@ -54,7 +52,7 @@ def learning_rate_factor(config: ScheduleConfig, step: int, total_steps: int | N
     Returns:
         During warm-up, which rises linearly over the first ``warmup`` of the run, the step's share
         of it. Then for ``step`` gamma to the number of milestones passed, and for ``cosine``
-        :math:`c + (1 - c)(1 + \\cos \\pi p) / 2` with ``p`` the share of the rest that is done.
+        :math:`c + (1 - c)(1 + \cos \pi p) / 2` with ``p`` the share of the rest that is done.
     """
     if isinstance(config, ConstantConfig) or total_steps is None:
         return 1.0

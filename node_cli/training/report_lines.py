@@ -44,13 +44,15 @@ def closing_lines(summary: Mapping[str, Any], best: BestMetric, folder: Path) ->
         f"{summary['data']} test {best.name} {tested:.4f}  (weights of epoch"
         f" {summary['best']['epoch']}, validation {best.name} {summary['best']['value']:.4f})"
     )
-    cost = [f"{summary['steps']} steps in {_duration(summary['seconds'])}"]
+    steps = "1 step" if summary["steps"] == 1 else f"{summary['steps']} steps"
+    cost = [f"{steps} in {_duration(summary['seconds'])}"]
     if nfe["forward_mean"] is not None:
         cost.append(f"NFE-F {nfe['forward_mean']:.1f}  NFE-B {nfe['backward_mean']:.1f} a step")
     if memory["saved_bytes_peak"] is not None:
         cost.append(f"kept for backward {memory['saved_bytes_peak'] / 1e6:.1f} MB")
     if memory["device_peak_bytes"] is not None:
         cost.append(f"device peak {memory['device_peak_bytes'] / 1e6:.0f} MB")
+    cost.append(f"resident peak {memory['rss_peak_bytes'] / 1e6:.0f} MB")
     return [
         result,
         "  ".join(cost),

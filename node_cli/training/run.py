@@ -18,8 +18,8 @@ from node_cli.training.checkpoint import check_same_experiment, checkpoint_paths
 from node_cli.training.interruption import StopRequest
 from node_cli.training.loop import TrainingLoop
 from node_cli.training.recorder import Recorder
-from node_cli.training.seeds import seed_all
 from node_cli.training.report_lines import closing_lines, opening_line
+from node_cli.training.seeds import seed_all
 from node_cli.training.summary import write_summary
 from node_cli.training.terminal import Terminal
 
@@ -61,7 +61,7 @@ def run(config: RunConfig, folder: Path) -> float | None:
         ) from interruption
     except Exception as error:
         cause = str(error) if isinstance(error, RunError) else f"{type(error).__name__}: {error}"
-        log.error("failed: %s", cause)
+        log.info("failed: %s", cause)  # in the log file only: the command line tells the user
         # Where the disk is full the summary cannot be written either; the first error counts.
         with suppress(OSError):
             write_summary(folder, config, "failed", cause=cause, **known)

@@ -19,7 +19,9 @@ _SHOWN = {
 def in_words(values: Mapping[str, float]) -> str:
     """The scalars that a reader follows, with their names, in one line."""
     return "  ".join(
-        f"{name} {form.format(values[tag])}" for tag, (name, form) in _SHOWN.items() if tag in values
+        f"{name} {form.format(values[tag])}"
+        for tag, (name, form) in _SHOWN.items()
+        if tag in values
     )
 
 

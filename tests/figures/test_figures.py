@@ -27,5 +27,7 @@ def test_confusion_matrix_counts_truth_by_row_and_guess_by_column():
 def test_curves_start_at_epoch_one_and_skip_absent_tags():
     history = [{"a": 1.0}, {"a": 2.0, "b": 5.0}]
     axis = curves_by_epoch(history, {"a": "A", "b": "B", "c": "C"}, "y", "t").axes[0]
-    drawn = {line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axis.lines}
+    drawn = {
+        line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axis.lines
+    }
     assert drawn == {"A": ([1, 2], [1.0, 2.0]), "B": ([2], [5.0])}

@@ -14,12 +14,21 @@ from node_cli.solving import SolveSpec, solve
 
 def odenet(**changes):
     return OdeNetConfig(
-        **{"name": "odenet", "stem": "conv", "channels": 64, "T": 1.0, "learn_time": False, **changes}
+        **{
+            "name": "odenet",
+            "stem": "conv",
+            "channels": 64,
+            "T": 1.0,
+            "learn_time": False,
+            **changes,
+        }
     )
 
 
 def resnet(**changes):
-    return ResNetConfig(**{"name": "resnet", "stem": "conv", "channels": 64, "blocks": 6, **changes})
+    return ResNetConfig(
+        **{"name": "resnet", "stem": "conv", "channels": 64, "blocks": 6, **changes}
+    )
 
 
 def parameters(model):
@@ -32,9 +41,7 @@ def test_parameter_counts_are_those_of_the_torchdiffeq_example():
 
 
 def test_a_tied_euler_net_has_the_parameters_of_the_ode_net():
-    config = EulerNetConfig(
-        name="euler-net", stem="conv", channels=64, T=1.0, blocks=6, tied=True
-    )
+    config = EulerNetConfig(name="euler-net", stem="conv", channels=64, T=1.0, blocks=6, tied=True)
     assert parameters(ImageClassifier(config, SolveSpec())) == 208_266
 
 

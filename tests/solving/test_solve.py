@@ -225,9 +225,13 @@ def test_a_tuple_of_states_solves_like_its_parts(adjoint):
     y0 = (start().requires_grad_(), torch.zeros(3, dtype=torch.float64))
     first, second = solve(both, y0, t, adaptive("dopri5", adjoint=adjoint), parameters=()).values
     torch.testing.assert_close(first[-1], start() * math.exp(-1), rtol=1e-6, atol=1e-7)
-    torch.testing.assert_close(second[-1], torch.full((3,), math.sin(1.0)).double(), rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(
+        second[-1], torch.full((3,), math.sin(1.0)).double(), rtol=1e-6, atol=1e-7
+    )
     (gradient,) = torch.autograd.grad(first[-1].sum(), y0[0])
-    torch.testing.assert_close(gradient, torch.full((2, 2), math.exp(-1)).double(), rtol=1e-6, atol=1e-7)
+    torch.testing.assert_close(
+        gradient, torch.full((2, 2), math.exp(-1)).double(), rtol=1e-6, atol=1e-7
+    )
 
 
 @pytest.mark.parametrize("method", ["dopri5", "bosh3"])

@@ -67,7 +67,9 @@ def test_figures_go_to_tensorboard_and_to_png(tmp_path):
 def test_hyperparameters_are_in_the_run_itself(tmp_path):
     recorder = Recorder(tmp_path)
     recorder.scalars(7, 1.0, {"accuracy/test": 0.5})
-    recorder.hyperparameters({"solver.name": "dopri5", "tolerance.rtol": 1e-3}, {"accuracy/test": 0.5})
+    recorder.hyperparameters(
+        {"solver.name": "dopri5", "tolerance.rtol": 1e-3}, {"accuracy/test": 0.5}
+    )
     recorder.text("config", "seed: 0")
     recorder.close()
     assert len(list(tmp_path.glob("**/events.out.tfevents.*"))) == 1

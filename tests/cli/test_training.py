@@ -1,0 +1,221 @@
+"""Whole runs of the real command."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+# The smallest run that goes through everything.
+TINY = (
+    "model.channels=4",
+    "data.batch_size=16",
+    "trainer.max_steps=6",
+    "trainer.log_every=2",
+    "trainer.threads=1",
+    "trainer.figures=false",
+    "solver=euler",
+    "solver.step_size=0.5",
+)
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def numbers(folder):
+    """Every logged scalar that does not depend on the machine."""
+    varying = ("time/", "memory/rss")
+    return [
+        {tag: value for tag, value in line.items() if not tag.startswith(varying)}
+        for line in lines(folder)
+    ]
+
+
+def weights(folder):
+    content = torch.load(folder / "checkpoints" / "last.pt", weights_only=True)
+    return content["model"]
+
+
+def same_weights(one, other):
+    a, b = weights(one), weights(other)
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.slow
+def test_a_run_leaves_what_the_design_promises(node_train, run_folder):
+    done = node_train(*TINY, "trainer.figures=true", "adjoint=on")
+    assert done.returncode == 0, done.stderr
+    folder = run_folder()
+    last = done.stdout.splitlines()[-4:]
+    assert last[0].startswith("mnist-mini test accuracy")
+    assert str(folder) in last[2]
+    assert f"tensorboard --logdir {folder}" in last[3]
+
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert summary["data"] == "mnist-mini"
+    assert summary["steps"] == 6
+    assert summary["nfe"]["forward_mean"] == 2
+    assert summary["nfe"]["backward_mean"] == 2
+    assert summary["memory"]["saved_bytes_peak"] > 0
+    assert summary["memory"]["rss_peak_bytes"] > 1e8
+    assert "accuracy/test" in summary["final"]
+
+    names = {path.name for path in (folder / "figures").iterdir()}
+    assert {"samples.png", "confusion_matrix.png", "nfe_per_epoch.png"} <= names
+    assert (folder / ".hydra" / "config.yaml").exists()
+    assert (folder / "node-train.log").read_text()
+    assert {p.name for p in (folder / "checkpoints").iterdir()} == {"last.pt", "best.pt"}
+
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0, "images": 0})
+    events.Reload()
+    tags = events.Tags()
+    promised = {
+        "loss/train", "loss/val", "loss/test", "accuracy/train", "accuracy/val", "accuracy/test",
+        "nfe/forward", "nfe/backward", "memory/saved_bytes", "memory/rss_peak_bytes",
+        "solver/steps_accepted", "solver/steps_rejected", "time/step_seconds", "lr",
+    }  # fmt: skip
+    assert promised <= set(tags["scalars"])
+    assert names <= {f"{tag}.png" for tag in tags["images"]}
+    assert "config/text_summary" in tags["tensors"]
+    written = [line for line in lines(folder) if "loss/train" in line]
+    assert [line["step"] for line in written] == [2, 4, 6]
+    for line in written:
+        (event,) = [e for e in events.Scalars("loss/train") if e.step == line["step"]]
+        assert event.value == pytest.approx(line["loss/train"], rel=1e-6)
+
+
+@pytest.mark.slow
+def test_the_same_seed_gives_the_same_run_to_the_bit(node_train, tmp_path):
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        done = node_train(*TINY, f"hydra.run.dir={name}", f"seed={seed}")
+        assert done.returncode == 0, done.stderr
+    assert numbers(tmp_path / "a") == numbers(tmp_path / "b")
+    assert same_weights(tmp_path / "a", tmp_path / "b")
+    assert not same_weights(tmp_path / "a", tmp_path / "c")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_resumes_to_the_same_numbers(node_train, tmp_path, number):
+    long = [*TINY, "trainer.max_steps=200", "data.validation=5000", "trainer.checkpoint_every=1000"]
+    whole = node_train(*long, "hydra.run.dir=whole")
+    assert whole.returncode == 0, whole.stderr
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "node_cli", *long, "hydra.run.dir=stopped"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    metrics = tmp_path / "stopped" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not (metrics.exists() and metrics.read_text().count("\n") >= 5):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert "trainer.resume=" in errors
+    assert "Traceback" not in errors
+    stopped = json.loads((tmp_path / "stopped" / "summary.json").read_text())
+    assert stopped["status"] == "interrupted"
+    assert 0 < stopped["steps"] < 200
+
+    resumed = node_train("trainer.resume=stopped")
+    assert resumed.returncode == 0, resumed.stderr
+    assert numbers(tmp_path / "stopped") == numbers(tmp_path / "whole")
+    assert same_weights(tmp_path / "stopped", tmp_path / "whole")
+    summaries = [
+        json.loads((tmp_path / name / "summary.json").read_text()) for name in ("stopped", "whole")
+    ]
+    for key in ("status", "steps", "epochs", "best", "nfe"):
+        assert summaries[0][key] == summaries[1][key]
+
+
+@pytest.mark.slow
+def test_a_finished_run_can_be_made_longer(node_train, tmp_path):
+    node_train(*TINY, "hydra.run.dir=run")
+    done = node_train("trainer.resume=run", "trainer.max_steps=9")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["steps"] == 9
+
+
+@pytest.mark.slow
+def test_a_checkpoint_of_another_model_is_refused_and_kept(node_train, tmp_path):
+    node_train(*TINY, "hydra.run.dir=run")
+    checkpoint = tmp_path / "run" / "checkpoints" / "last.pt"
+    before = checkpoint.read_bytes()
+    done = node_train("trainer.resume=run", "model.channels=8")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert "model.channels=4 (now 8)" in line
+    assert checkpoint.read_bytes() == before
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["status"] == "finished"
+
+    content = torch.load(checkpoint, weights_only=True)
+    torch.save({**content, "format": 999}, checkpoint)
+    done = node_train("trainer.resume=run", "trainer.max_steps=9")
+    assert done.returncode == 1
+    assert "format 999" in done.stderr
+
+    checkpoint.write_bytes(before[: len(before) // 2])
+    done = node_train("trainer.resume=run", "trainer.max_steps=9")
+    assert done.returncode == 1
+    assert "is damaged" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_sweep_runs_each_cell_in_its_own_folder(node_train, tmp_path):
+    done = node_train("-m", *TINY, "tolerance.rtol=1e-2,1e-3", "seed=0,1")
+    assert done.returncode == 0, done.stderr
+    (sweep,) = (tmp_path / "outputs" / "mnist-odenet" / "multirun").iterdir()
+    summaries = [json.loads((sweep / str(n) / "summary.json").read_text()) for n in range(4)]
+    assert [summary["seed"] for summary in summaries] == [0, 1, 0, 1]
+    assert all(summary["status"] == "finished" for summary in summaries)
+
+
+@pytest.mark.slow
+def test_a_sweep_goes_on_after_a_job_that_fails(node_train, tmp_path):
+    done = node_train("-m", *TINY, "optimizer.lr=1e30,0.1")
+    assert done.returncode != 0
+    assert "1 of 2 jobs failed" in done.stderr
+    assert "Traceback" not in done.stderr
+    (sweep,) = (tmp_path / "outputs" / "mnist-odenet" / "multirun").iterdir()
+    states = [json.loads((sweep / str(n) / "summary.json").read_text()) for n in range(2)]
+    assert [state["status"] for state in states] == ["failed", "finished"]
+    assert states[0]["cause"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "words",
+    [
+        "model=resnet model.blocks=2",
+        "model=euler-net model.blocks=3",
+        "model=rk-net solver=rk4 solver.step_size=0.5",
+        "model.learn_time=true solver=dopri5",
+        "model.stem=residual adjoint=seminorm solver=bosh3",
+        "solver=scipy-RK45 adjoint=full",
+        "optimizer=adamw optimizer.lr=1e-3 schedule=cosine schedule.warmup=0.3",
+        "trainer.precision=bf16 trainer.clip_norm=1",
+    ],
+)
+def test_the_variants_train(node_train, run_folder, words):
+    other_solver = any(word.startswith("solver=") for word in words.split(" "))
+    tiny = [word for word in TINY if not (other_solver and word.startswith("solver"))]
+    done = node_train(*tiny, *words.split(" "))
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((run_folder() / "summary.json").read_text())
+    assert summary["status"] == "finished"
+    assert 0 <= summary["final"]["accuracy/test"] <= 1

@@ -1,0 +1,17 @@
+import pytest
+from hydra import compose, initialize_config_dir
+
+from node_cli.config.composition import validate_composed
+from node_cli.config.location import conf_dir
+from node_cli.config.overrides import with_aliases
+
+
+@pytest.fixture
+def config_of():
+    """The validated config of some overrides, as the command line composes it."""
+
+    def config_of(*overrides):
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            return validate_composed(compose("config", with_aliases(overrides)))
+
+    return config_of
