@@ -13,7 +13,13 @@ from node_cli.config.data import DataConfig
 from node_cli.config.explanation import explain
 from node_cli.config.model import ModelConfig, OdeNetConfig
 from node_cli.config.schema import Schema
-from node_cli.config.solving import AdjointConfig, SolverConfig, ToleranceConfig
+from node_cli.config.solving import (
+    METHODS,
+    AdjointConfig,
+    BackendConfig,
+    SolverConfig,
+    ToleranceConfig,
+)
 from node_cli.config.spelling import did_you_mean
 from node_cli.config.training import OptimizerConfig, ScheduleConfig, TrainerConfig
 from node_cli.errors import ConfigError
@@ -59,6 +65,7 @@ class RunConfig(Schema):
     solver: SolverConfig
     tolerance: ToleranceConfig
     adjoint: AdjointConfig
+    backend: BackendConfig
     debug: DebugConfig
 
     @model_validator(mode="after")
@@ -70,28 +77,84 @@ class RunConfig(Schema):
         return self
 
     def _problems_of_the_solve(self, model: OdeNetConfig) -> Iterator[str]:
-        solver, direct = self.solver, self.adjoint.mode == "direct"
+        solver, adjoint = self.solver, self.adjoint
+        runge_kutta = solver.family == "runge-kutta" and solver.kind != "scipy"
         if model.name == "rk-net":
-            if solver.family != "runge-kutta" or solver.kind == "scipy":
+            if not runge_kutta:
                 yield (
                     f"model=rk-net solver={solver.name}: RK-Net is backpropagated through a"
                     " Runge-Kutta solver; use one such as solver=dopri5 or solver=rk4, or"
                     " model=odenet."
                 )
-            if not direct:
+            if adjoint.mode != "direct":
                 yield (
-                    f"model=rk-net adjoint={self.adjoint.mode}: RK-Net is backpropagated directly;"
+                    f"model=rk-net adjoint={adjoint.mode}: RK-Net is backpropagated directly;"
                     " use adjoint=direct, or model=odenet."
                 )
-        elif solver.kind == "scipy" and direct:
+        elif solver.kind == "scipy" and not adjoint.continuous:
             yield (
-                f"solver={solver.name} adjoint=direct: SciPy runs outside of torch, so nothing can"
-                " be backpropagated through it; use adjoint=full or adjoint=seminorm."
+                f"solver={solver.name} adjoint={adjoint.mode}: SciPy runs outside of torch, so"
+                " nothing can be backpropagated through it; use adjoint=full or adjoint=seminorm."
+            )
+        elif adjoint.mode == "checkpointed" and not runge_kutta:
+            yield (
+                f"solver={solver.name} adjoint=checkpointed: only the steps of Runge-Kutta solvers"
+                " can be replayed one by one; use one such as solver=dopri5, or adjoint=full."
             )
         if solver.num_steps is None and solver.step_size is not None and solver.step_size > model.T:
             yield (
                 f"solver.step_size={solver.step_size:g}: must be at most model.T={model.T:g}, the"
                 " length of the interval."
+            )
+        yield from self._problems_of_the_backward_solve()
+        yield from self._problems_of_the_backend()
+
+    def _problems_of_the_backward_solve(self) -> Iterator[str]:
+        solver, adjoint, tolerance = self.solver, self.adjoint, self.tolerance
+        behind = adjoint.solver or solver.name
+        if METHODS.get(behind, METHODS["dopri5"]).kind == "fixed":
+            if adjoint.step_size is None and solver.kind != "fixed":
+                yield (
+                    f"adjoint.solver={behind} needs a step: give adjoint.step_size (for example"
+                    " 0.1)."
+                )
+        elif adjoint.step_size is not None:
+            yield (
+                f"adjoint.step_size={adjoint.step_size:g}: {behind} chooses its own steps. Leave"
+                " adjoint.step_size out, or use a fixed-step solver such as adjoint.solver=rk4."
+            )
+        given = (adjoint.rtol, adjoint.atol)
+        rtol = tolerance.rtol if adjoint.rtol is None else adjoint.rtol
+        atol = tolerance.atol if adjoint.atol is None else adjoint.atol
+        if given != (None, None) and rtol == 0 and atol == 0:
+            yield (
+                f"adjoint.rtol={rtol:g} adjoint.atol={atol:g}: no solver is without any error; at"
+                " least one of them must be > 0."
+            )
+
+    def _problems_of_the_backend(self) -> Iterator[str]:
+        if self.backend.name != "torchdiffeq":
+            return
+        solver, adjoint = self.solver, self.adjoint
+        if "adams" in (solver.name, adjoint.solver):
+            yield (
+                "solver=adams backend=torchdiffeq: torchdiffeq has no adaptive Adams method; use"
+                " backend=native."
+            )
+        if adjoint.mode == "checkpointed":
+            yield (
+                "adjoint=checkpointed backend=torchdiffeq: torchdiffeq has no such mode; use"
+                " backend=native."
+            )
+        if solver.min_step is not None:
+            yield (
+                f"solver.min_step={solver.min_step:g} backend=torchdiffeq: torchdiffeq takes such a"
+                " step whatever its error; use backend=native."
+            )
+        if solver.kind == "fixed" and solver.family == "multistep" and (solver.order or 0) < 4:
+            yield (
+                f"solver.order={solver.order} backend=torchdiffeq: must be at least 4 there; use"
+                " backend=native."
             )
 
 

@@ -27,6 +27,7 @@ METHODS = {
     "bosh3": Method("adaptive", "runge-kutta", 3),
     "fehlberg2": Method("adaptive", "runge-kutta", 2),
     "adaptive_heun": Method("adaptive", "runge-kutta", 2),
+    "adams": Method("adaptive", "multistep", None),
     "euler": Method("fixed", "runge-kutta", 1),
     "midpoint": Method("fixed", "runge-kutta", 2),
     "heun2": Method("fixed", "runge-kutta", 2),
@@ -53,7 +54,9 @@ class SolverConfig(Schema):
         order: of the method; a setting for Adams methods, which exist in any order.
         step_size: step of a fixed-step solver, in units of ``t``.
         num_steps: equal steps over the whole interval; replaces ``step_size``.
-        max_steps: steps that an adaptive solver may take; null sets no limit.
+        max_steps: attempts, rejected ones included, that an adaptive solver may make in one solve.
+        max_nfe: evaluations that one solve may take, forward and backward each.
+        min_step: an adaptive solve that needs a smaller step ends with an error.
     """
 
     name: str
@@ -63,6 +66,8 @@ class SolverConfig(Schema):
     step_size: Positive | None
     num_steps: Count | None
     max_steps: Count | None
+    max_nfe: Count | None
+    min_step: Positive | None
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> SolverConfig:
@@ -85,9 +90,9 @@ class SolverConfig(Schema):
 
     def _check_order(self, method: Method) -> None:
         if self.kind == "fixed" and self.family == "multistep":
-            if self.order is None or not 4 <= self.order <= 11:
+            if self.order is None or not 2 <= self.order <= 8:
                 raise ValueError(
-                    f"solver.order={_null(self.order)}: must be an integer from 4 to 11 for"
+                    f"solver.order={_null(self.order)}: must be an integer from 2 to 8 for"
                     f" {self.name}."
                 )
         elif self.order != method.order:
@@ -110,11 +115,12 @@ class SolverConfig(Schema):
                         f"solver.{key}={getattr(self, key)}: {self.name} chooses its own steps."
                         f" Leave solver.{key} out, or use a fixed-step solver such as solver=rk4."
                     )
-        if self.kind != "adaptive" and self.max_steps is not None:
-            raise ValueError(
-                f"solver.max_steps={self.max_steps}: {self.name} has no such limit; it is for"
-                " adaptive solvers such as solver=dopri5."
-            )
+        for key in ("max_steps", "min_step"):
+            if self.kind != "adaptive" and getattr(self, key) is not None:
+                raise ValueError(
+                    f"solver.{key}={getattr(self, key)}: {self.name} has no such limit; it is for"
+                    " adaptive solvers such as solver=dopri5."
+                )
 
 
 class ToleranceConfig(Schema):
@@ -134,12 +140,53 @@ class ToleranceConfig(Schema):
 
 
 class AdjointConfig(Schema):
-    """The way to the gradients: through the solver (``direct``) or by the continuous adjoint."""
+    """The way to the gradients.
+
+    Attributes:
+        mode: ``direct`` backpropagates through the solver; ``full`` and ``seminorm`` solve the
+            continuous adjoint; ``checkpointed`` replays each accepted step.
+        solver: of the continuous adjoint; null: as forward.
+        rtol: of the continuous adjoint; null: as forward.
+        atol: of the continuous adjoint; null: as forward.
+        step_size: of the continuous adjoint's fixed-step solver; null: as forward.
+        check_every: compare the gradient with a far more accurate one each so many steps.
+    """
 
     mode: Annotated[
-        Literal["direct", "full", "seminorm"],
+        Literal["direct", "full", "seminorm", "checkpointed"],
         Field(description="direct; full: Chen et al. 2018; seminorm: Kidger et al. 2021"),
     ]
+    solver: str | None
+    rtol: NonNegative | None
+    atol: NonNegative | None
+    step_size: Positive | None
+    check_every: Count | None
+
+    @property
+    def continuous(self) -> bool:
+        """Whether a backward problem of its own is solved."""
+        return self.mode in ("full", "seminorm")
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> AdjointConfig:
+        for key in ("solver", "rtol", "atol", "step_size"):
+            if not self.continuous and getattr(self, key) is not None:
+                raise ValueError(
+                    f"adjoint.{key}={getattr(self, key)}: adjoint={self.mode} solves nothing"
+                    f" backwards; leave adjoint.{key} out, or use adjoint=full."
+                )
+        if self.solver is not None and self.solver not in METHODS:
+            raise ValueError(
+                f"adjoint.solver={self.solver}: there is no such solver"
+                f"{did_you_mean(self.solver, METHODS)} Known: {', '.join(sorted(METHODS))}."
+            )
+        return self
+
+
+class BackendConfig(Schema):
+    """Whose solvers: our own (``native``), or ``torchdiffeq`` as the reference for them."""
+
+    name: Literal["native", "torchdiffeq"]
 
 
 def _null(value: object) -> str:

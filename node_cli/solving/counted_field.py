@@ -3,62 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from node_cli.solving.spec import SolverKind
+from node_cli.errors import SolverError
+from node_cli.solving.state import Layout, State
 from node_cli.solving.stats import SolveStats
 
-State = Tensor | tuple[Tensor, ...]
 VectorField = Callable[[Tensor, Any], Any]
+
+
+class SolvableField(Protocol):
+    """A field as the solvers call it, with numbers as times and packed states."""
+
+    def at(self, t: float, y: Tensor) -> Tensor:
+        """Evaluate; the result has the shape and dtype of ``y``."""
+        ...
+
+    def accepted(self) -> None:
+        """Count a step that was kept."""
+        ...
+
+    def rejected(self) -> None:
+        """Count a step that was thrown away for its error."""
+        ...
 
 
 class CountedField:
     """The vector field as one solve sees it.
 
-    Counts evaluations as forward until ``forward_done`` is called and as backward from then on,
-    and counts steps through the callbacks that torchdiffeq offers. Every solve wraps its field
-    anew, so a field that is solved twice keeps two counts apart.
+    Counts evaluations and steps as forward until ``forward_done`` is called and as backward from
+    then on. Every solve wraps its field anew, so a field that is solved twice keeps two counts
+    apart.
 
     The adjoint evaluates the field again while gradients are computed, outside of the autocast
     region of the forward pass: the region is entered again here, so that both passes evaluate the
     same function. The result is always of the state's dtype, so that the solver's own arithmetic
     keeps its precision.
+
+    Args:
+        field: ``f(t, y)``.
+        y0: a state, for its shapes, its dtype and its device.
+        max_nfe: evaluations that each of the two passes may take; None: no limit.
     """
 
-    def __init__(self, field: VectorField, kind: SolverKind, device: torch.device) -> None:
+    def __init__(self, field: VectorField, y0: State, max_nfe: int | None = None) -> None:
         self.stats = SolveStats()
-        self.last_time: Tensor | None = None
+        self.layout = Layout(y0)
+        self._last_time: Tensor | None = None
         self._field = field
+        self._max_nfe = max_nfe
         self._forward = True
+        device = (y0 if isinstance(y0, Tensor) else y0[0]).device
         self._autocast = (
             torch.autocast(device.type, dtype=torch.get_autocast_dtype(device.type))
             if torch.is_autocast_enabled(device.type)
             else None
         )
-        # torchdiffeq warns about callbacks that a solver never calls, so each kind gets its own.
-        if kind == "adaptive":
-            self.callback_accept_step = self._accept
-            self.callback_reject_step = self._reject
-            self.callback_accept_step_adjoint = self._accept_backward
-            self.callback_reject_step_adjoint = self._reject_backward
-        elif kind == "fixed":
-            self.callback_step = self._accept
-            self.callback_step_adjoint = self._accept_backward
+
+    @property
+    def last_time(self) -> float | None:
+        """Where the field was last evaluated."""
+        return None if self._last_time is None else float(self._last_time.detach())
 
     def forward_done(self) -> None:
-        """From now on, evaluations belong to the backward pass."""
+        """From now on, evaluations and steps belong to the backward pass."""
         self._forward = False
 
+    def at(self, t: float, y: Tensor) -> Tensor:
+        """Evaluate at a time that is a number and a packed state; the result is packed too."""
+        time = torch.full((), t, dtype=y.dtype, device=y.device)
+        return self.layout.pack(self(time, self.layout.unpack(y)))
+
     def __call__(self, t: Tensor, y: State) -> State:
-        """Evaluate ``f(t, y)``; of the shape and dtype of ``y``."""
-        self.last_time = t
-        if self._forward:
-            self.stats.nfe_forward += 1
-        else:
-            self.stats.nfe_backward += 1
+        """Evaluate ``f(t, y)``; of the shape and dtype of ``y``.
+
+        Raises:
+            SolverError: this would be one evaluation more than ``max_nfe``.
+        """
+        self._count(t)
         if self._autocast is None:
             evaluated: State = self._field(t, y)
             return evaluated
@@ -69,14 +94,32 @@ class CountedField:
             return derivative
         return tuple(part.to(state.dtype) for part, state in zip(dydt, y, strict=True))
 
-    def _accept(self, *_: object) -> None:
-        self.stats.steps_accepted += 1
+    def accepted(self, *_: object) -> None:
+        """Count a step that was kept."""
+        if self._forward:
+            self.stats.steps_accepted += 1
+        else:
+            self.stats.backward_steps_accepted += 1
 
-    def _reject(self, *_: object) -> None:
-        self.stats.steps_rejected += 1
+    def rejected(self, *_: object) -> None:
+        """Count a step that was thrown away for its error."""
+        if self._forward:
+            self.stats.steps_rejected += 1
+        else:
+            self.stats.backward_steps_rejected += 1
 
-    def _accept_backward(self, *_: object) -> None:
-        self.stats.backward_steps_accepted += 1
-
-    def _reject_backward(self, *_: object) -> None:
-        self.stats.backward_steps_rejected += 1
+    def _count(self, t: Tensor) -> None:
+        self._last_time = t
+        if self._forward:
+            self.stats.nfe_forward += 1
+            count = self.stats.nfe_forward
+        else:
+            self.stats.nfe_backward += 1
+            count = self.stats.nfe_backward
+        if self._max_nfe is not None and count > self._max_nfe:
+            raise SolverError(
+                f"the {'forward' if self._forward else 'backward'} solve stopped at"
+                f" t = {float(t.detach()):.6g}: it takes more evaluations of the vector field than"
+                f" solver.max_nfe={self._max_nfe} allows; raise that limit, loosen the tolerance"
+                " or take larger steps."
+            )

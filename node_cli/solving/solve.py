@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torchdiffeq import odeint, odeint_adjoint
 
-from node_cli.errors import SolverError
-from node_cli.solving.counted_field import CountedField, State, VectorField
-from node_cli.solving.grid import equal_step_grid
+from node_cli.solving.adjoint import AdjointProblem, solve_with_adjoint
+from node_cli.solving.checkpointed import solve_checkpointed
+from node_cli.solving.counted_field import CountedField, VectorField
+from node_cli.solving.integration import integrator
 from node_cli.solving.spec import SolveSpec
+from node_cli.solving.state import State
 from node_cli.solving.stats import SolveStats, announce
-
-# What torchdiffeq's assertions say when a solve cannot go on, and what it means for the user.
-_CAUSES = {
-    "underflow in dt": "its step size fell to zero, as it does where the vector field is not"
-    " finite or the problem is stiff; try a looser tolerance, a smaller learning rate or another"
-    " solver",
-    "non-finite values in state": "the state is no longer finite; try a smaller learning rate or"
-    " gradient clipping (trainer.clip_norm)",
-    "max_num_steps exceeded": "it took more steps than solver.max_steps allows; raise that limit"
-    " or loosen the tolerance",
-}
-
-_ADAMS = ("explicit_adams", "implicit_adams")
+from node_cli.solving.tableau import TABLEAUS
+from node_cli.solving.torchdiffeq_backend import solve_by_torchdiffeq
 
 
 @dataclass(frozen=True)
@@ -64,73 +53,82 @@ def solve(
 
     Args:
         field: ``f(t, y)``, with ``t`` a scalar tensor; returns the shape of ``y``.
-        y0: the state at ``t[0]``: a tensor or a tuple of tensors.
-        t: output times, one-dimensional, strictly increasing or strictly decreasing; the first is
-            the initial time.
+        y0: the state at ``t[0]``: a tensor or a tuple of tensors of one dtype.
+        t: output times, one-dimensional, in increasing or in decreasing order, equal ones allowed;
+            the first is the initial time. They get no gradient.
         spec: solver, tolerances and adjoint mode.
-        parameters: tensors that the adjoint gives gradients for; by default the parameters of
-            ``field`` where it is a module.
+        parameters: tensors that every mode but ``direct`` gives gradients for; by default the
+            parameters of ``field`` where it is a module. Other tensors that the field uses get a
+            gradient in ``direct`` mode only.
 
     Raises:
-        SolverError: the state or the field left the finite numbers, or the solver used up its
-            steps.
+        SolverError: the state or the field left the finite numbers, or a limit was reached.
+        ValueError: the times are not in order, or the mode does not go with the solver.
     """
-    device = y0.device if isinstance(y0, Tensor) else y0[0].device
-    counted = CountedField(field, spec.kind, device)
+    times = _checked_times(t)
+    counted = CountedField(field, y0, spec.max_nfe)
     announce(counted.stats)
-    method, options = _torchdiffeq_method(spec, t)
-    arguments: dict[str, Any] = {
-        "rtol": spec.rtol,
-        "atol": spec.atol,
-        "method": method,
-        "options": options,
-    }
-    with solver_failures(spec.method, counted):
-        if spec.adjoint == "direct" or not torch.is_grad_enabled():
-            values = odeint(counted, y0, t, **arguments)
-        else:
-            if parameters is None:
-                parameters = field.parameters() if isinstance(field, nn.Module) else ()
-            if spec.adjoint == "seminorm":
-                arguments["adjoint_options"] = {**options, "norm": "seminorm"}
-            values = odeint_adjoint(counted, y0, t, adjoint_params=tuple(parameters), **arguments)
+    given = _parameters(field, parameters) if torch.is_grad_enabled() else []
+    wants_gradient = torch.is_grad_enabled() and spec.adjoint != "direct"
+    values: State
+    if spec.backend == "torchdiffeq":
+        _refuse_checkpointed(spec)
+        values = solve_by_torchdiffeq(counted, y0, t, spec, given if wants_gradient else None)
+    else:
+        packed = counted.layout.pack(y0)
+        solved = _solve_packed(counted, packed, times, spec, given if wants_gradient else None)
+        values = counted.layout.unpack(solved, leading=(len(times),))
     counted.forward_done()
     return Solution(values, counted.stats)
 
 
-@contextmanager
-def solver_failures(method: str, counted: CountedField | None = None) -> Iterator[None]:
-    """Turn torchdiffeq's assertions into a ``SolverError`` that says what to do.
+def _solve_packed(
+    field: CountedField,
+    y0: Tensor,
+    times: Sequence[float],
+    spec: SolveSpec,
+    parameters: Sequence[Tensor] | None,
+) -> Tensor:
+    span = abs(times[-1] - times[0])
+    forward = integrator(spec, field.layout.norm, span)
+    if parameters is None:
+        if spec.kind == "scipy" and torch.is_grad_enabled():
+            raise ValueError(f"nothing can be backpropagated through {spec.method}")
+        return torch.stack(forward(field, y0, times).values)
+    if spec.adjoint == "checkpointed":
+        tableau = TABLEAUS.get(spec.method)
+        if tableau is None:
+            raise ValueError(f"adjoint=checkpointed needs a Runge-Kutta solver, not {spec.method}")
+        return solve_checkpointed(field, tableau, forward, y0, times, parameters)
+    behind = spec.backward()
+    problem = AdjointProblem(
+        field,
+        times,
+        forward,
+        backward_of=lambda norm: integrator(behind, norm, span),
+        seminorm=spec.adjoint == "seminorm",
+    )
+    return solve_with_adjoint(problem, y0, parameters)
 
-    Also to be put around ``backward()``, where the adjoint solves.
-    """
-    try:
-        yield
-    except AssertionError as failure:
-        text = str(failure)
-        for sign, cause in _CAUSES.items():
-            if sign in text:
-                last = None if counted is None else counted.last_time
-                where = "" if last is None else f" at t = {float(last.detach()):.6g}"
-                # The text of the assertion may hold a whole state, so it is cut.
-                raise SolverError(f"{method} stopped{where}: {cause}. ({text[:120]})") from failure
-        raise
+
+def _parameters(field: VectorField, parameters: Iterable[Tensor] | None) -> list[Tensor]:
+    if parameters is None:
+        parameters = field.parameters() if isinstance(field, nn.Module) else ()
+    return [parameter for parameter in parameters if parameter.requires_grad]
 
 
-def _torchdiffeq_method(spec: SolveSpec, t: Tensor) -> tuple[str, dict[str, Any]]:
-    """Torchdiffeq's name and options for the solver of ``spec``."""
-    if spec.kind == "scipy":
-        return "scipy_solver", {"solver": spec.method.removeprefix("scipy-")}
-    if spec.kind == "fixed":
-        step_size = spec.step_size
-        if spec.num_steps is not None:
-            step_size = abs(float(t[-1].detach() - t[0].detach())) / spec.num_steps
-        if step_size is None:
-            raise SolverError(
-                f"{spec.method} takes fixed steps: give solver.step_size or solver.num_steps."
-            )
-        options: dict[str, Any] = {"grid_constructor": equal_step_grid(step_size)}
-        if spec.method in _ADAMS:
-            options["max_order"] = spec.max_order
-        return spec.method, options
-    return spec.method, {} if spec.max_steps is None else {"max_num_steps": spec.max_steps}
+def _refuse_checkpointed(spec: SolveSpec) -> None:
+    if spec.adjoint == "checkpointed" or spec.method == "adams":
+        raise ValueError("torchdiffeq has neither adams nor checkpointed gradients")
+
+
+def _checked_times(t: Tensor) -> list[float]:
+    if t.ndim != 1 or len(t) == 0:
+        raise ValueError(f"the times must be one-dimensional, not of shape {list(t.shape)}")
+    if t.requires_grad:
+        raise ValueError("the times get no gradient; scale the time inside of the field instead")
+    times: list[float] = t.tolist()
+    steps = [b - a for a, b in pairwise(times)]
+    if not (all(step >= 0 for step in steps) or all(step <= 0 for step in steps)):
+        raise ValueError("the times must be in increasing or in decreasing order")
+    return times

@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-if TYPE_CHECKING:
-    from node_cli.config.solving import AdjointConfig, SolverConfig, ToleranceConfig
+from node_cli.errors import SolverError
 
-AdjointMode = Literal["direct", "full", "seminorm"]
+if TYPE_CHECKING:
+    from node_cli.config.run import RunConfig
+
+AdjointMode = Literal["direct", "full", "seminorm", "checkpointed"]
 SolverKind = Literal["adaptive", "fixed", "scipy"]
+Backend = Literal["native", "torchdiffeq"]
+
+
+@dataclass(frozen=True)
+class BackwardSpec:
+    """What the continuous adjoint does otherwise than the forward solve; None: the same.
+
+    Attributes:
+        method: the solver's name.
+        kind: of that solver.
+        order: of that solver, where it is an Adams method of fixed order.
+        rtol: relative error allowed in one step.
+        atol: absolute error allowed in one step.
+        step_size: longest step of a fixed-step solver.
+    """
+
+    method: str | None = None
+    kind: SolverKind | None = None
+    order: int | None = None
+    rtol: float | None = None
+    atol: float | None = None
+    step_size: float | None = None
 
 
 @dataclass(frozen=True)
@@ -23,12 +47,16 @@ class SolveSpec:
         atol: absolute error allowed in one step, in the units of the state.
         adjoint: ``direct`` backpropagates through the solver's operations; ``full`` solves the
             continuous adjoint (Chen et al. 2018); ``seminorm`` does so without the parameters'
-            part in the error norm (Kidger et al. 2021).
+            part in the error norm (Kidger et al. 2021); ``checkpointed`` keeps the states at
+            accepted steps and replays each step.
         step_size: longest step of a fixed-step solver, in units of ``t``.
         num_steps: number of equal steps over the whole interval; replaces ``step_size``.
-        max_steps: steps that an adaptive solver may take between two output times.
-        max_order: highest order of an Adams method. torchdiffeq's own default of 12 is unstable:
-            its ``explicit_adams`` then diverges on a damped oscillation with 50 steps a period.
+        max_steps: attempts that an adaptive solver may make in one solve.
+        max_nfe: evaluations that one solve may take, forward and backward each.
+        min_step: a solve that needs a smaller step ends with an error, in units of ``t``.
+        order: of an Adams method of fixed order.
+        behind: what the continuous adjoint does otherwise.
+        backend: ``native``, our own solvers, or ``torchdiffeq``, the reference for them.
     """
 
     method: str = "dopri5"
@@ -39,21 +67,65 @@ class SolveSpec:
     step_size: float | None = None
     num_steps: int | None = None
     max_steps: int | None = None
-    max_order: int = 4
+    max_nfe: int | None = None
+    min_step: float | None = None
+    order: int = 4
+    behind: BackwardSpec = BackwardSpec()
+    backend: Backend = "native"
 
     @classmethod
-    def from_config(
-        cls, solver: SolverConfig, tolerance: ToleranceConfig, adjoint: AdjointConfig
-    ) -> SolveSpec:
-        """The spec that the groups ``solver``, ``tolerance`` and ``adjoint`` ask for."""
+    def from_config(cls, config: RunConfig) -> SolveSpec:
+        """The spec that the solver groups of a run ask for."""
+        from node_cli.config.solving import METHODS
+
+        solver, adjoint = config.solver, config.adjoint
+        named = None if adjoint.solver is None else METHODS[adjoint.solver]
         return cls(
             method=solver.name,
             kind=solver.kind,
-            rtol=tolerance.rtol,
-            atol=tolerance.atol,
+            rtol=config.tolerance.rtol,
+            atol=config.tolerance.atol,
             adjoint=adjoint.mode,
             step_size=solver.step_size,
             num_steps=solver.num_steps,
             max_steps=solver.max_steps,
-            max_order=solver.order if solver.family == "multistep" and solver.order else 4,
+            max_nfe=solver.max_nfe,
+            min_step=solver.min_step,
+            order=solver.order or 4,
+            behind=BackwardSpec(
+                method=adjoint.solver,
+                kind=None if named is None else named.kind,
+                rtol=adjoint.rtol,
+                atol=adjoint.atol,
+                step_size=adjoint.step_size,
+            ),
+            backend=config.backend.name,
         )
+
+    def backward(self) -> SolveSpec:
+        """The spec by which the continuous adjoint is solved."""
+        behind = self.behind
+        changed = {
+            name: value
+            for name in ("method", "kind", "order", "rtol", "atol", "step_size")
+            if (value := getattr(behind, name)) is not None
+        }
+        if behind.step_size is not None:
+            changed["num_steps"] = None
+        if (behind.kind or self.kind) != "adaptive":
+            changed |= {"max_steps": None, "min_step": None}
+        return replace(self, **changed)
+
+    def length_of_steps(self, span: float) -> float:
+        """The longest step of a fixed-step solver over an interval of length ``span``.
+
+        Raises:
+            SolverError: the spec does not say.
+        """
+        if self.num_steps is not None:
+            return span / self.num_steps
+        if self.step_size is None:
+            raise SolverError(
+                f"{self.method} takes fixed steps: give solver.step_size or solver.num_steps."
+            )
+        return self.step_size

@@ -39,9 +39,8 @@ class MnistOdeNet(Task):
 
     def build_model(self) -> nn.Module:
         """The network of the ``model`` group, solved as the solver groups say."""
-        config = self.config
-        spec = SolveSpec.from_config(config.solver, config.tolerance, config.adjoint)
-        return ImageClassifier(config.model, spec, classes=len(self.images.classes))
+        spec = SolveSpec.from_config(self.config)
+        return ImageClassifier(self.config.model, spec, classes=len(self.images.classes))
 
     def loaders(self, device: torch.device) -> Loaders:
         """Batches of ``(images [B, 1, 28, 28], labels [B])``."""

@@ -14,7 +14,7 @@ from torch import nn
 from node_cli.config.run import RunConfig
 from node_cli.errors import DivergenceError, Interrupted
 from node_cli.solving import record_solves, total
-from node_cli.solving.solve import solver_failures
+from node_cli.solving.torchdiffeq_backend import torchdiffeq_failures
 from node_cli.tasks.base import Batch, EvaluationData, Split, Task
 from node_cli.training.checkpoint import checkpoint_paths, write_checkpoint
 from node_cli.training.interruption import StopRequest
@@ -188,7 +188,7 @@ class TrainingLoop:
                 " Try a smaller optimizer.lr, gradient clipping (trainer.clip_norm=1) or tighter"
                 " tolerances."
             )
-        with solver_failures(config.solver.name):
+        with torchdiffeq_failures(config.solver.name):
             self._scaler.scale(loss).backward()
         values = {"loss/train": float(loss.detach())}
         values |= {f"{name}/train": float(value) for name, value in metrics.items()}

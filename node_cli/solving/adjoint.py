@@ -1,0 +1,129 @@
+"""Gradients by the continuous adjoint: memory that does not grow with the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from node_cli.solving.counted_field import CountedField
+from node_cli.solving.integration import Integrator
+from node_cli.solving.state import Layout, Norm, largest_rms
+
+
+class AdjointProblem:
+    """What the two passes of an adjoint solve share.
+
+    Args:
+        field: the vector field.
+        times: the output times.
+        forward: solves the problem itself.
+        backward_of: makes the solver of the augmented problem, given its error norm.
+        seminorm: leave the parameters out of the error norm (Kidger et al. 2021).
+    """
+
+    def __init__(
+        self,
+        field: CountedField,
+        times: Sequence[float],
+        forward: Integrator,
+        backward_of: Callable[[Norm], Integrator],
+        seminorm: bool,
+    ) -> None:
+        self.field, self.times, self.forward = field, times, forward
+        self.backward_of, self.seminorm = backward_of, seminorm
+
+
+def solve_with_adjoint(problem: AdjointProblem, y0: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+    """Values at the times, whose gradients for ``y0`` and ``parameters`` the adjoint gives."""
+    values: Tensor = _Adjoint.apply(problem, y0, *parameters)
+    return values
+
+
+class _Adjoint(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, problem: AdjointProblem, y0: Tensor, *parameters: Tensor) -> Tensor:
+        values = torch.stack(problem.forward(problem.field, y0, problem.times).values)
+        ctx.problem = problem
+        ctx.save_for_backward(values, *parameters)
+        return values
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        values, *parameters = ctx.saved_tensors
+        adjoint, *of_parameters = _solve_backwards(ctx.problem, values, parameters, gradients[0])
+        return None, adjoint, *of_parameters
+
+
+def _solve_backwards(
+    problem: AdjointProblem, values: Tensor, parameters: Sequence[Tensor], gradient: Tensor
+) -> list[Tensor]:
+    """The adjoint at the first time and the gradients of the parameters.
+
+    At each output time the adjoint jumps by the gradient there, and the state is set to the
+    forward solve's. The solver starts anew behind the jump, with the step that it had.
+    """
+    times = problem.times
+    adjoint = gradient[-1]
+    layout = Layout((values[0], adjoint, *parameters))
+    augmented = _AugmentedField(problem.field, parameters, layout)
+
+    def norm(packed: Tensor) -> Tensor:
+        parts = layout.unpack(packed)
+        assert isinstance(parts, tuple)
+        inner = torch.stack([problem.field.layout.norm(part) for part in parts[:2]]).max()
+        if problem.seminorm or len(parts) == 2:
+            return inner
+        return torch.maximum(inner, largest_rms(parts[2:]))
+
+    integrate = problem.backward_of(norm)
+    of_parameters = [torch.zeros_like(parameter) for parameter in parameters]
+    step: float | None = None
+    for i in range(len(times) - 1, 0, -1):
+        if times[i] != times[i - 1]:
+            start = layout.pack((values[i], adjoint, *of_parameters))
+            solved = integrate(augmented, start, (times[i], times[i - 1]), first_step=step)
+            step = solved.next_step
+            parts = layout.unpack(solved.values[-1])
+            assert isinstance(parts, tuple)
+            _, adjoint, *of_parameters = parts
+        adjoint = adjoint + gradient[i - 1]
+    return [adjoint, *of_parameters]
+
+
+class _AugmentedField:
+    r"""State, adjoint and gradients of the parameters as one state.
+
+    .. math:: \frac{d}{dt} (y,\ a,\ g) = \left( f,\
+              -a^\top \frac{\partial f}{\partial y},\
+              -a^\top \frac{\partial f}{\partial \theta} \right)
+    """
+
+    def __init__(self, field: CountedField, parameters: Sequence[Tensor], layout: Layout) -> None:
+        # Evaluations and steps count as the field's own.
+        self.accepted, self.rejected = field.accepted, field.rejected
+        self._inner = field
+        self._parameters = tuple(parameters)
+        self._augmented = layout
+
+    def at(self, t: float, y: Tensor) -> Tensor:
+        """The derivative of the packed augmented state."""
+        parts = self._augmented.unpack(y)
+        assert isinstance(parts, tuple)
+        inputs = (parts[0].detach().requires_grad_(), *self._parameters)
+        changes: Sequence[Tensor | None] = [None] * len(inputs)
+        with torch.enable_grad():
+            derivative = self._inner.at(t, inputs[0])
+            if derivative.requires_grad:
+                changes = torch.autograd.grad(derivative, inputs, parts[1], allow_unused=True)
+        filled = [
+            torch.zeros_like(like) if change is None else change
+            for change, like in zip(changes, inputs, strict=True)
+        ]
+        packed = self._augmented.pack((derivative.detach(), *filled))
+        packed[inputs[0].numel() :].neg_()
+        return packed

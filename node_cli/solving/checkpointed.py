@@ -1,0 +1,90 @@
+"""Gradients by replaying each accepted step: exact for the discrete solve."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from node_cli.solving.counted_field import SolvableField
+from node_cli.solving.integration import Integrator
+from node_cli.solving.runge_kutta import Step
+from node_cli.solving.tableau import Tableau
+from node_cli.solving.trajectory import AcceptedStep
+
+
+def solve_checkpointed(
+    field: SolvableField,
+    tableau: Tableau,
+    integrate: Integrator,
+    y0: Tensor,
+    times: Sequence[float],
+    parameters: Sequence[Tensor],
+) -> Tensor:
+    """Values at the times; between the passes only the states at accepted steps are kept.
+
+    The backward pass goes through the steps in reverse order and computes each again, this time
+    with a graph, so that the graph of one step is in memory at a time. Rejected steps are not
+    computed again, and the lengths of steps count as given, as they do in direct backpropagation:
+    the gradients are the same, up to rounding.
+    """
+    values: Tensor = _Checkpointed.apply(field, tableau, integrate, times, y0, *parameters)
+    return values
+
+
+class _Checkpointed(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        field: SolvableField,
+        tableau: Tableau,
+        integrate: Integrator,
+        times: Sequence[float],
+        y0: Tensor,
+        *parameters: Tensor,
+    ) -> Tensor:
+        steps: list[AcceptedStep] = []
+        trajectory = integrate(field, y0, times, observe=steps.append)
+        ctx.field, ctx.tableau, ctx.times = field, tableau, times
+        ctx.steps = [(step.start, step.end, step.outputs) for step in steps]
+        ctx.save_for_backward(*(step.y0 for step in steps), *parameters)
+        return torch.stack(trajectory.values)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        states = ctx.saved_tensors[: len(ctx.steps)]
+        parameters = ctx.saved_tensors[len(ctx.steps) :]
+        (gradient,) = gradients
+        adjoint = torch.zeros_like(gradient[0])
+        of_parameters: list[Tensor | None] = [None] * len(parameters)
+        seen = len(ctx.times)
+        for (start, end, outputs), y0 in zip(reversed(ctx.steps), reversed(states), strict=True):
+            # The outputs behind the last step's end, if any, are this step's: ranges are in order.
+            inside = [i for i in outputs if ctx.times[i] != end]
+            for i in outputs:
+                if ctx.times[i] == end:
+                    adjoint = adjoint + gradient[i]
+            with torch.enable_grad():
+                y = y0.detach().requires_grad_()
+                step = Step(ctx.field, ctx.tableau, start, end, y, ctx.field.at(start, y))
+                found = [step.y1, *(step.value(ctx.times[i]) for i in inside)]
+            adjoint, *changes = torch.autograd.grad(
+                found,
+                (y, *parameters),
+                [adjoint, *(gradient[i] for i in inside)],
+                allow_unused=True,
+            )
+            of_parameters = [
+                old if new is None else new if old is None else old + new
+                for old, new in zip(of_parameters, changes, strict=True)
+            ]
+            seen = min([seen, *outputs])
+        # What is left are outputs at the initial time itself.
+        for i in range(seen if ctx.steps else len(ctx.times)):
+            if ctx.times[i] == ctx.times[0]:
+                adjoint = adjoint + gradient[i]
+        return None, None, None, None, adjoint, *of_parameters

@@ -1,0 +1,51 @@
+"""Whether fixed steps stay within the finite numbers."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from node_cli.errors import SolverError
+
+
+class FiniteSteps:
+    """Counts, on the device, the steps of an interval after which the state is finite.
+
+    The count is read once an interval and not once a step, so that a GPU is not made to wait.
+
+    Args:
+        method: the solver's name.
+        start: where the interval starts.
+        stop: where it ends.
+        count: its equal steps.
+    """
+
+    def __init__(self, method: str, start: float, stop: float, count: int) -> None:
+        self._method, self._start, self._stop, self._count = method, start, stop, count
+        self._alive: Tensor | None = None
+        self._finite: Tensor | None = None
+
+    def add(self, y: Tensor) -> None:
+        """Look at the state after one more step."""
+        with torch.no_grad():
+            finite = torch.isfinite(y).all()
+            self._alive = finite if self._alive is None else self._alive & finite
+            counted = self._alive.long()
+            self._finite = counted if self._finite is None else self._finite + counted
+
+    def check(self) -> None:
+        """Read the count.
+
+        Raises:
+            SolverError: the state was not finite after some step.
+        """
+        if self._finite is None:
+            return
+        finite = int(self._finite)
+        if finite < self._count:
+            step = (self._stop - self._start) / self._count
+            raise SolverError(
+                f"{self._method} stopped at t = {self._start + step * (finite + 1):.6g} with a step"
+                f" of {abs(step):.3g}: the state is no longer finite; try a smaller step, a smaller"
+                " learning rate or gradient clipping (trainer.clip_norm)."
+            )

@@ -1,0 +1,86 @@
+"""States as the solvers see them: one tensor, whatever the field's state is made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+State = Tensor | tuple[Tensor, ...]
+Norm = Callable[[Tensor], Tensor]
+
+
+class Layout:
+    """How a state lies in one tensor: a tensor as it is, a tuple of tensors one after another.
+
+    Args:
+        state: a state of the shapes to be remembered.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._shapes = None if isinstance(state, Tensor) else [part.shape for part in state]
+        self._sizes = [] if self._shapes is None else [shape.numel() for shape in self._shapes]
+
+    def pack(self, state: State) -> Tensor:
+        """The state as one tensor: of its own shape, or of shape ``[n]`` for a tuple."""
+        if isinstance(state, Tensor):
+            return state
+        return torch.cat([part.reshape(-1) for part in state])
+
+    def unpack(self, packed: Tensor, *, leading: Sequence[int] = ()) -> State:
+        """The state of a packed one, with ``leading`` dimensions such as that of time."""
+        if self._shapes is None:
+            return packed
+        parts = packed.split(self._sizes, dim=-1)
+        return tuple(
+            part.reshape((*leading, *shape))
+            for part, shape in zip(parts, self._shapes, strict=True)
+        )
+
+    def norm(self, packed: Tensor) -> Tensor:
+        """The root mean square; of a tuple the largest among those of its parts."""
+        return largest_rms(packed.split(self._sizes) if self._sizes else [packed])
+
+
+def largest_rms(parts: Sequence[Tensor]) -> Tensor:
+    """The largest root mean square among tensors; parts without elements do not count."""
+    means = [
+        torch.linalg.vector_norm(part) / math.sqrt(part.numel()) for part in parts if part.numel()
+    ]
+    return torch.stack(means).max() if len(means) > 1 else means[0]
+
+
+def combine(base: Tensor, factors: Sequence[float], terms: Sequence[Tensor]) -> Tensor:
+    """``base + sum_j factors[j] * terms[j]``; terms with a factor of 0 are left out."""
+    used = [(factor, term) for factor, term in zip(factors, terms, strict=True) if factor]
+    if not used:
+        return base
+    chosen = [term for _, term in used]
+    if torch.is_grad_enabled() and any(t.requires_grad for t in (base, *chosen)):
+        combined: Tensor = _Combination.apply([f for f, _ in used], base, *chosen)
+        return combined
+    return _sum(base, [f for f, _ in used], chosen)
+
+
+def _sum(base: Tensor, factors: Sequence[float], terms: Sequence[Tensor]) -> Tensor:
+    total = torch.add(base, terms[0], alpha=factors[0])
+    for factor, term in zip(factors[1:], terms[1:], strict=True):
+        total.add_(term, alpha=factor)
+    return total
+
+
+class _Combination(torch.autograd.Function):
+    """One node of the graph, that keeps nothing, instead of one for each term."""
+
+    @staticmethod
+    def forward(ctx: Any, factors: list[float], base: Tensor, *terms: Tensor) -> Tensor:
+        ctx.factors = factors
+        return _sum(base, factors, terms)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        return None, gradient, *(gradient * factor for factor in ctx.factors)

@@ -1,0 +1,126 @@
+"""The choice of step sizes from error estimates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from node_cli.errors import SolverError
+from node_cli.solving.counted_field import SolvableField
+from node_cli.solving.state import Norm
+
+_SAFETY = 0.9
+_LARGEST_SHRINK = 0.2
+_LARGEST_GROWTH = 10.0
+# A step of this share of the time is lost in rounding.
+_ROUNDING = 1e-15
+
+
+@dataclass(frozen=True)
+class StepControl:
+    r"""Accepts and sizes steps as in Hairer, Norsett and Wanner, Solving ODEs I, section II.4.
+
+    The error ratio of a step from :math:`y_0` to :math:`y_1` with error estimate :math:`e` is
+    :math:`\| e / (atol + rtol \max(|y_0|, |y_1|)) \|`; a step is accepted where it is at most 1.
+
+    Attributes:
+        method: the solver's name, for messages.
+        rtol: relative error allowed in one step.
+        atol: absolute error allowed in one step, in the units of the state.
+        norm: of the scaled error.
+        min_step: a step below it ends the solve, in units of ``t``; None: only underflow does.
+        max_steps: attempts, rejected ones included, in one solve; None: no limit.
+    """
+
+    method: str
+    rtol: float
+    atol: float
+    norm: Norm
+    min_step: float | None = None
+    max_steps: int | None = None
+
+    def error_ratio(self, error: Tensor, y0: Tensor, y1: Tensor) -> float:
+        """The error ratio of a step; NaN or infinite where the step left the finite numbers."""
+        allowed = torch.maximum(y0.abs(), y1.abs()).mul_(self.rtol).add_(self.atol)
+        return float(self.norm(error / allowed))
+
+    def next_step(self, step: float, ratio: float, order: int) -> float:
+        """The step to try after one of length ``step`` and order ``order``, both positive."""
+        if not ratio < float("inf"):
+            return step * _LARGEST_SHRINK
+        if ratio == 0.0:
+            return step * _LARGEST_GROWTH
+        smallest = 1.0 if ratio < 1.0 else _LARGEST_SHRINK
+        factor: float = max(_SAFETY / ratio ** (1.0 / order), smallest)
+        return step * min(factor, _LARGEST_GROWTH)
+
+    def first_step(
+        self, field: SolvableField, t: float, direction: float, y: Tensor, f: Tensor, order: int
+    ) -> float:
+        """The length of a step to begin with; one evaluation.
+
+        Args:
+            field: the vector field.
+            t: the initial time.
+            direction: 1 or -1, the direction in which time goes.
+            y: the initial state.
+            f: the field there.
+            order: of the embedded solution, which is that of the error estimate.
+
+        Raises:
+            SolverError: the state or the field is not finite.
+        """
+        scale = y.abs().mul(self.rtol).add_(self.atol)
+        size, slope = float(self.norm(y / scale)), float(self.norm(f / scale))
+        for value, what in ((size, "state"), (slope, "vector field")):
+            if not value < float("inf"):
+                raise SolverError(
+                    f"{self.method} stopped at t = {t:.6g}: the {what} is not finite; try a smaller"
+                    " learning rate or gradient clipping (trainer.clip_norm)."
+                )
+        guess = 1e-6 if size < 1e-5 or slope < 1e-5 else 0.01 * size / slope
+        there = field.at(t + direction * guess, torch.add(y, f, alpha=direction * guess))
+        curvature = float(self.norm((there - f) / scale)) / guess
+        steepest = max(slope, curvature)
+        if not steepest < float("inf"):
+            return guess
+        step = max(1e-6, guess * 1e-3)
+        if steepest > 1e-15:
+            step = (0.01 / steepest) ** (1.0 / (order + 1))
+        return max(min(100.0 * guess, step), self.min_step or 0.0)
+
+    def check_attempt(self, t: float, step: float, attempts: int, span: float) -> None:
+        """Refuse an attempt that cannot succeed.
+
+        Args:
+            t: where the step starts.
+            step: its length.
+            attempts: made so far.
+            span: the length of the whole interval.
+
+        Raises:
+            SolverError: the step is too small, or there were too many.
+        """
+        cause = None
+        if self.max_steps is not None and attempts >= self.max_steps:
+            cause = (
+                f"it took more steps than solver.max_steps={self.max_steps} allows; raise that"
+                " limit or loosen the tolerance"
+            )
+        elif self.min_step is not None and step < self.min_step:
+            cause = (
+                f"the tolerance asks for a step below solver.min_step={self.min_step:g}; lower"
+                " that limit or loosen the tolerance"
+            )
+        elif not step > _ROUNDING * max(abs(t), span):
+            cause = (
+                "its step size fell to zero, as it does where the vector field is not finite or"
+                " the problem is stiff; try a looser tolerance, a smaller learning rate or another"
+                " solver"
+            )
+        if cause is not None:
+            raise SolverError(
+                f"{self.method} stopped at t = {t:.6g} with a step of {step:.3g}: {cause}."
+            )

@@ -1,0 +1,158 @@
+"""Solving by torchdiffeq: the reference for our own solvers, and the way to SciPy's."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchdiffeq import odeint, odeint_adjoint
+
+from node_cli.errors import SolverError
+from node_cli.solving.counted_field import CountedField, SolvableField
+from node_cli.solving.grid import equal_step_grid
+from node_cli.solving.spec import SolveSpec
+from node_cli.solving.state import State
+from node_cli.solving.trajectory import Trajectory
+
+# What torchdiffeq's assertions say when a solve cannot go on, and what it means for the user.
+_CAUSES = {
+    "underflow in dt": "its step size fell to zero, as it does where the vector field is not"
+    " finite or the problem is stiff; try a looser tolerance, a smaller learning rate or another"
+    " solver",
+    "non-finite values in state": "the state is no longer finite; try a smaller learning rate or"
+    " gradient clipping (trainer.clip_norm)",
+    "max_num_steps exceeded": "it took more steps than solver.max_steps allows; raise that limit"
+    " or loosen the tolerance",
+}
+
+_ADAMS = ("explicit_adams", "implicit_adams")
+
+
+def solve_by_torchdiffeq(
+    field: CountedField,
+    y0: State,
+    t: Tensor,
+    spec: SolveSpec,
+    parameters: Sequence[Tensor] | None,
+) -> State:
+    """Values at the times ``t``, of shape ``[len(t), ...]``.
+
+    Args:
+        field: the vector field.
+        y0: the state at ``t[0]``, not packed.
+        t: output times.
+        spec: solver, tolerances and adjoint mode.
+        parameters: tensors that the adjoint gives gradients for; None: backpropagate directly.
+
+    Raises:
+        SolverError: the solve cannot go on.
+    """
+    _connect_callbacks(field, spec)
+    method, options = _method(spec, t)
+    arguments: dict[str, Any] = {
+        "rtol": spec.rtol,
+        "atol": spec.atol,
+        "method": method,
+        "options": options,
+    }
+    with torchdiffeq_failures(spec.method, field):
+        if parameters is None:
+            values: State = odeint(field, y0, t, **arguments)
+            return values
+        behind = spec.backward()
+        method, options = _method(behind, t)
+        if spec.adjoint == "seminorm":
+            options["norm"] = "seminorm"
+        adjoint_values: State = odeint_adjoint(
+            field,
+            y0,
+            t,
+            **arguments,
+            adjoint_method=method,
+            adjoint_options=options,
+            adjoint_rtol=behind.rtol,
+            adjoint_atol=behind.atol,
+            adjoint_params=tuple(parameters),
+        )
+        return adjoint_values
+
+
+def integrate_scipy(
+    field: SolvableField, spec: SolveSpec, y0: Tensor, times: Sequence[float]
+) -> Trajectory:
+    """Solve with one of SciPy's methods, outside of torch: without a graph.
+
+    Raises:
+        SolverError: SciPy gave up.
+    """
+    # SciPy wants times that increase; where all are the same there is nothing to solve.
+    distinct = list(dict.fromkeys(times))
+    if len(distinct) == 1:
+        return Trajectory([y0] * len(times), None)
+    method, options = _method(spec, torch.tensor(times))
+    with torch.no_grad(), warnings.catch_warnings():
+        # torchdiffeq hands each method a smallest step, whether it knows one or not.
+        warnings.filterwarnings("ignore", ".*no effect for a chosen solver")
+        solved = odeint(
+            lambda t, y: field.at(float(t), y),
+            y0.detach(),
+            torch.tensor(distinct, dtype=torch.float64, device=y0.device),
+            rtol=spec.rtol,
+            atol=spec.atol,
+            method=method,
+            options=options,
+        )
+    # Where SciPy fails it says so only in a message that torchdiffeq does not look at.
+    if len(solved) != len(distinct) or not bool(torch.isfinite(solved).all()):
+        raise SolverError(
+            f"{spec.method} stopped between t = {times[0]:.6g} and {times[-1]:.6g}: SciPy could not"
+            " solve the problem to the tolerance asked for; loosen it or try another solver."
+        )
+    found = dict(zip(distinct, solved, strict=True))
+    return Trajectory([found[t] for t in times], None)
+
+
+@contextmanager
+def torchdiffeq_failures(method: str, field: CountedField | None = None) -> Iterator[None]:
+    """Turn torchdiffeq's assertions into a ``SolverError`` that says what to do.
+
+    Also to be put around ``backward()``, where the adjoint solves.
+    """
+    try:
+        yield
+    except AssertionError as failure:
+        text = str(failure)
+        for sign, cause in _CAUSES.items():
+            if sign in text:
+                last = None if field is None else field.last_time
+                where = "" if last is None else f" at t = {last:.6g}"
+                # The text of the assertion may hold a whole state, so it is cut.
+                raise SolverError(f"{method} stopped{where}: {cause}. ({text[:120]})") from failure
+        raise
+
+
+def _connect_callbacks(field: CountedField, spec: SolveSpec) -> None:
+    """Let torchdiffeq count steps; it warns about callbacks that a solver never calls."""
+    for kind, suffix in ((spec.kind, ""), (spec.backward().kind, "_adjoint")):
+        if kind == "adaptive":
+            setattr(field, f"callback_accept_step{suffix}", field.accepted)
+            setattr(field, f"callback_reject_step{suffix}", field.rejected)
+        elif kind == "fixed":
+            setattr(field, f"callback_step{suffix}", field.accepted)
+
+
+def _method(spec: SolveSpec, t: Tensor) -> tuple[str, dict[str, Any]]:
+    """Torchdiffeq's name and options for the solver of ``spec``."""
+    if spec.kind == "scipy":
+        return "scipy_solver", {"solver": spec.method.removeprefix("scipy-")}
+    if spec.kind == "fixed":
+        step_size = spec.length_of_steps(abs(float(t[-1].detach() - t[0].detach())))
+        options: dict[str, Any] = {"grid_constructor": equal_step_grid(step_size)}
+        if spec.method in _ADAMS:
+            options["max_order"] = spec.order
+        return spec.method, options
+    return spec.method, {} if spec.max_steps is None else {"max_num_steps": spec.max_steps}
