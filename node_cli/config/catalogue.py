@@ -48,10 +48,11 @@ class Catalogue:
     def __init__(self, folders: Sequence[Path]) -> None:
         groups: dict[str, dict[str, Member]] = {}
         for folder in folders:
-            for path in sorted(folder.glob("*/*.yaml"), key=lambda path: (path.parent, path.stem)):
-                if path.parent.name != "hydra":
-                    members = groups.setdefault(path.parent.name, {})
-                    members.setdefault(path.stem, Member(path.stem, path))
+            for path in sorted(folder.glob("*/**/*.yaml")):
+                group, *inner = path.relative_to(folder).with_suffix("").parts
+                if group != "hydra":
+                    name = "/".join(inner)
+                    groups.setdefault(group, {}).setdefault(name, Member(name, path))
         self.groups: Mapping[str, Mapping[str, Member]] = groups
         self._main = Member("config", folders[0] / "config.yaml")
 

@@ -71,7 +71,7 @@ def hydra_explained(overrides: Sequence[str], catalogue: Catalogue) -> Iterator[
     try:
         yield
     except MissingConfigException as error:
-        raise ConfigError(_about_member(error)) from error
+        raise ConfigError(_about_member(error, catalogue)) from error
     except HydraException as error:
         raise ConfigError(_about_override(error, overrides, catalogue)) from error
     except OmegaConfBaseException as error:
@@ -86,11 +86,13 @@ def hydra_explained(overrides: Sequence[str], catalogue: Catalogue) -> Iterator[
         raise ConfigError(f"A YAML file is not UTF-8 text ({error.reason}).") from error
 
 
-def _about_member(error: MissingConfigException) -> str:
+def _about_member(error: MissingConfigException, catalogue: Catalogue) -> str:
     group, slash, name = (error.missing_cfg_file or "").rpartition("/")
     if not slash or error.options is None:
         return _first_line(error)
-    return words.unknown_member(group, name or "''", sorted(error.options))
+    group, _, folder = group.partition("/")
+    name = f"{folder}/{name}" if folder else name
+    return words.unknown_member(group, name or "''", list(catalogue.groups.get(group, {})))
 
 
 def _about_override(error: HydraException, overrides: Sequence[str], catalogue: Catalogue) -> str:

@@ -126,7 +126,8 @@ def _check_member(group: str, override: Override, catalogue: Catalogue) -> None:
     if override.is_sweep_override():
         return
     value = override.value()
-    if not isinstance(value, str):
+    # Hydra itself would pass over an unknown experiment without a word, as it is optional.
+    if not isinstance(value, str) or value not in catalogue.groups[group]:
         raise ConfigError(unknown_member(group, show(value), sorted(catalogue.groups[group])))
 
 

@@ -21,6 +21,7 @@ from node_cli.config.solving import (
     ToleranceConfig,
 )
 from node_cli.config.spelling import did_you_mean
+from node_cli.config.study import GradientFidelityConfig, MemoryScalingConfig, StudyConfig
 from node_cli.config.training import OptimizerConfig, ScheduleConfig, TrainerConfig
 from node_cli.errors import ConfigError
 
@@ -67,14 +68,57 @@ class RunConfig(Schema):
     adjoint: AdjointConfig
     backend: BackendConfig
     debug: DebugConfig
+    study: StudyConfig
 
     @model_validator(mode="after")
     def _groups_agree(self) -> RunConfig:
         if isinstance(self.model, OdeNetConfig):
-            problems = list(self._problems_of_the_solve(self.model))
-            if problems:
-                raise ValueError("\n".join(problems))
+            problems = [
+                *self._problems_of_the_solve(self.model),
+                *self._problems_of_the_study(),
+            ]
+        else:
+            problems = list(self._problems_without_a_solve())
+        if problems:
+            raise ValueError("\n".join(problems))
         return self
+
+    def _problems_without_a_solve(self) -> Iterator[str]:
+        if self.study.name != "none":
+            yield (
+                f"study={self.study.name} model={self.model.name}: this model solves no ODE; use"
+                " model=odenet."
+            )
+        if self.adjoint.check_every is not None:
+            yield (
+                f"adjoint.check_every={self.adjoint.check_every} model={self.model.name}: this"
+                " model solves no ODE; leave it out, or use model=odenet."
+            )
+
+    def _problems_of_the_study(self) -> Iterator[str]:
+        study, solver = self.study, self.solver
+        if isinstance(study, GradientFidelityConfig | MemoryScalingConfig):
+            for mode in study.modes:
+                if mode == "direct" and solver.kind == "scipy":
+                    yield f"study={study.name} solver={solver.name}: SciPy has no direct gradients."
+                if mode == "checkpointed" and (
+                    solver.family != "runge-kutta" or self.backend.name != "native"
+                ):
+                    yield (
+                        f"study={study.name} solver={solver.name} backend={self.backend.name}:"
+                        " checkpointed gradients need our own Runge-Kutta solvers; leave that mode"
+                        " out of study.modes."
+                    )
+        if isinstance(study, MemoryScalingConfig) and solver.kind != "fixed":
+            yield (
+                f"study=memory-scaling solver={solver.name}: its steps are given; use a fixed-step"
+                " solver such as solver=rk4."
+            )
+        if study.name in ("gradient-fidelity", "figure-3") and solver.kind == "fixed":
+            yield (
+                f"study={study.name} solver={solver.name}: it varies the tolerance; use an adaptive"
+                " solver such as solver=dopri5."
+            )
 
     def _problems_of_the_solve(self, model: OdeNetConfig) -> Iterator[str]:
         solver, adjoint = self.solver, self.adjoint

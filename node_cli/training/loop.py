@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -13,12 +13,15 @@ from torch import nn
 
 from node_cli.config.run import RunConfig
 from node_cli.errors import DivergenceError, Interrupted
+from node_cli.memory import SavedBytes, peak_device_bytes, peak_resident_bytes
 from node_cli.solving import record_solves, total
 from node_cli.solving.torchdiffeq_backend import torchdiffeq_failures
+from node_cli.studies.gradient_check import flat_gradient, gradient_check
+from node_cli.studies.subject import Findings, Row, Subject
+from node_cli.studies.table import shown
 from node_cli.tasks.base import Batch, EvaluationData, Split, Task
 from node_cli.training.checkpoint import checkpoint_paths, write_checkpoint
 from node_cli.training.interruption import StopRequest
-from node_cli.training.memory import SavedBytes, peak_device_bytes, peak_resident_bytes
 from node_cli.training.optimization import build_optimizer, learning_rate_factor
 from node_cli.training.progress import RunProgress
 from node_cli.training.recorder import Recorder
@@ -73,6 +76,7 @@ class TrainingLoop:
         self._saved_bytes = SavedBytes(model)
         # What is logged as it is at a step, and not as the mean since the last one.
         self._latest: dict[str, float] = {}
+        self._aside = 0.0  # seconds of this step that are spent on checking it
         self._epoch_batches = len(self._loaders.train)
         if config.trainer.overfit_batches is not None:
             self._epoch_batches = min(self._epoch_batches, config.trainer.overfit_batches)
@@ -127,6 +131,32 @@ class TrainingLoop:
         self._recorder.scalars(self.progress.step, self._epochs_done(), values)
         return values
 
+    def study(self, study: Callable[[Subject], Findings]) -> Findings:
+        """Measure the model as it is now; figures are logged, each row is shown as it comes.
+
+        Raises:
+            Interrupted: a signal came; the last checkpoint is already that of the end.
+        """
+        self._terminal.phase("measuring")
+
+        def tell(row: Row) -> None:
+            self._terminal.line("  ".join(f"{name} {shown(value)}" for name, value in row.items()))
+            if self._stop:
+                self._interrupt()
+
+        subject = Subject(
+            self.task,
+            self.model,
+            self._loaders.train.batch(0, 0),
+            self.device,
+            self.progress.history,
+            tell,
+        )
+        with self._autocast():
+            findings = study(subject)
+        self._recorder.figures(self.progress.step, findings.figures)
+        return findings
+
     def _evaluate(self, split: Split) -> dict[str, float]:
         """Metrics of a split by tag, such as ``accuracy/val``, with the solves' mean NFE."""
         data = self._loaders.val if split == "val" else self._loaders.test
@@ -143,7 +173,7 @@ class TrainingLoop:
         progress, trainer = self.progress, self.config.trainer
         self.model.train()
         while progress.batch < self._epoch_batches and not self._limit_reached():
-            started = time.perf_counter()
+            started, self._aside = time.perf_counter(), 0.0
             # An overfitting run sees the same batches in each epoch.
             epoch = 0 if trainer.overfit_batches is not None else progress.epoch
             batch = self._loaders.train.batch(epoch, progress.batch)
@@ -151,7 +181,7 @@ class TrainingLoop:
             values = self._step(batch, measure_memory=logged or progress.step == 0)
             progress.step += 1
             progress.batch += 1
-            seconds = time.perf_counter() - started
+            seconds = time.perf_counter() - started - self._aside
             progress.seconds = time.perf_counter() - self._started
             values["time/step_seconds"] = seconds
             for means in (progress.window, progress.epoch_sums, progress.run_sums):
@@ -193,6 +223,9 @@ class TrainingLoop:
         values = {"loss/train": float(loss.detach())}
         values |= {f"{name}/train": float(value) for name, value in metrics.items()}
         self._latest["lr"] = self._optimizer.param_groups[0]["lr"]
+        every = config.adjoint.check_every
+        if every is not None and (self.progress.step + 1) % every == 0:
+            self._latest["gradient/relative_error"] = self._gradient_error(batch)
         if config.trainer.clip_norm is not None:
             self._scaler.unscale_(self._optimizer)
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.trainer.clip_norm)
@@ -209,6 +242,14 @@ class TrainingLoop:
             self._latest["memory/saved_bytes"] = saved_bytes
             self.progress.saved_bytes_peak = max(self.progress.saved_bytes_peak, saved_bytes)
         return values
+
+    def _gradient_error(self, batch: Batch) -> float:
+        """The relative error of this step's gradient; the step's time does not include it."""
+        started = time.perf_counter()
+        gradient = flat_gradient(self.model) / self._scaler.get_scale()
+        error = gradient_check(self.task, self.model, batch, gradient)
+        self._aside += time.perf_counter() - started
+        return error
 
     def _end_epoch(self) -> None:
         """Validate, log, draw, keep the best, and move on to the next epoch."""

@@ -13,6 +13,8 @@ from omegaconf import OmegaConf
 
 from node_cli.config.run import RunConfig
 from node_cli.errors import ConfigError, Interrupted, RunError
+from node_cli.studies import study_of
+from node_cli.studies.table import write_table
 from node_cli.tasks import find_task
 from node_cli.training.checkpoint import check_same_experiment, checkpoint_paths, read_checkpoint
 from node_cli.training.interruption import StopRequest
@@ -67,6 +69,8 @@ def run(config: RunConfig, folder: Path) -> float | None:
             write_summary(folder, config, "failed", cause=cause, **known)
         raise
     summary = write_summary(folder, config, "finished", **known)
+    if config.study.name != "none":
+        terminal.line(f"{config.study.name} measured: {folder / f'{config.study.name}.csv'}")
     for line in closing_lines(summary, find_task(config.task.name).best, folder):
         terminal.line(line)
         log.info(line)
@@ -123,6 +127,10 @@ def _train_and_test(
         tested = loop.test(read_checkpoint(best, device))
         known["final"] = {**loop.progress.history[-1], **tested}
         recorder.hyperparameters(hyperparameters(config), known["final"])
+        study = study_of(config.study)
+        if study is not None:
+            rows = loop.study(study).rows
+            write_table(folder, config.study.name, rows)
 
 
 def hyperparameters(config: RunConfig) -> dict[str, bool | int | float | str]:

@@ -16,7 +16,7 @@ from torch import nn
 
 from node_cli import __version__
 from node_cli.config.run import RunConfig
-from node_cli.training.memory import peak_device_bytes, peak_resident_bytes
+from node_cli.memory import peak_device_bytes, peak_resident_bytes
 from node_cli.training.progress import RunProgress
 
 Status = Literal["finished", "failed", "interrupted"]

@@ -2,6 +2,7 @@ import numpy as np
 
 from node_cli.figures.classification import confusion_matrix, labelled_samples
 from node_cli.figures.curves import curves_by_epoch
+from node_cli.figures.panels import Panel, panels
 
 CLASSES = tuple("0123456789")
 
@@ -31,3 +32,20 @@ def test_curves_start_at_epoch_one_and_skip_absent_tags():
         line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axis.lines
     }
     assert drawn == {"A": ([1, 2], [1.0, 2.0]), "B": ([2], [5.0])}
+
+
+def test_panels_draw_a_line_for_each_group_and_leave_out_rows_without_the_columns():
+    rows = [
+        {"mode": "a", "x": 1, "y_bytes": 10},
+        {"mode": "b", "x": 1, "y_bytes": 20},
+        {"mode": "a", "x": 2, "y_bytes": 30},
+        {"mode": "a", "x": 3},
+    ]
+    drawn = [Panel("x", "y_bytes", "X", "Y", "linear", "linear", equal=True)]
+    axis = panels(rows, by="mode", drawn=drawn, title="t").axes[0]
+    lines = {line.get_label(): list(line.get_ydata()) for line in axis.lines}
+    assert lines["a"] == [10, 30]
+    assert lines["b"] == [20]
+    assert axis.get_ylim()[0] == 0.0
+    markers = {line.get_marker() for line in axis.lines if line.get_label() in "ab"}
+    assert len(markers) == 2

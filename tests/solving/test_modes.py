@@ -7,9 +7,9 @@ import torch
 from solving.problems import Linear, Network
 
 from node_cli.errors import SolverError
+from node_cli.memory import SavedBytes
 from node_cli.solving import SolveSpec, solve
 from node_cli.solving.spec import BackwardSpec
-from node_cli.training.memory import SavedBytes
 
 
 def start():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import resource
 import sys
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +64,65 @@ class SavedBytes:
             for storage in (kept.tensor.untyped_storage() for kept in self._kept)
         }
         return sum(size for start, size in storages.items() if start not in self._permanent)
+
+
+class Peak:
+    """Filled in when the ``with`` block of ``peak_of`` ends; None where it cannot be measured."""
+
+    bytes: int | None = None
+
+
+@contextmanager
+def peak_of(device: torch.device) -> Iterator[Peak]:
+    """Measure by how much memory rises at most inside the ``with`` block.
+
+    On CUDA it is what torch allocated. On the CPU it is the resident set size of the process,
+    which Linux can be told to measure anew; elsewhere there is no number.
+    """
+    peak = Peak()
+    if device.type == "cuda":
+        synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        yield peak
+        synchronize(device)
+        peak.bytes = torch.cuda.max_memory_allocated(device) - before
+        return
+    try:
+        _release_freed_memory()
+        _CLEAR_PEAK.write_text("5")
+        before = _process_status("VmRSS")
+    except OSError:
+        yield peak
+        return
+    yield peak
+    peak.bytes = max(0, _process_status("VmHWM") - before)
+
+
+_CLEAR_PEAK = Path("/proc/self/clear_refs")
+
+
+def _process_status(name: str) -> int:
+    """A number of ``/proc/self/status``, in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"/proc/self/status has no {name}")
+
+
+def _release_freed_memory() -> None:
+    """Give freed memory back to the system, so that it is not taken for memory in use."""
+    gc.collect()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except AttributeError as error:  # another C library than glibc
+        raise OSError("malloc_trim is missing") from error
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until a CUDA device has done its work; nothing on the CPU."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def peak_resident_bytes() -> int:

@@ -1,8 +1,8 @@
 import torch
 from torch import nn
 
+from node_cli.memory import SavedBytes, peak_device_bytes, peak_resident_bytes
 from node_cli.solving import SolveSpec, solve
-from node_cli.training.memory import SavedBytes, peak_device_bytes, peak_resident_bytes
 
 FLOAT = 4
 

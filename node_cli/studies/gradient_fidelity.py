@@ -1,0 +1,76 @@
+"""How exact each adjoint mode's gradients are, and what they cost."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import TYPE_CHECKING
+
+import torch
+
+from node_cli.config.study import GradientFidelityConfig
+from node_cli.memory import SavedBytes, synchronize
+from node_cli.solving import record_solves, total
+from node_cli.studies.gradient_check import flat_gradient, reference_gradient
+from node_cli.studies.subject import Findings, Row, Subject, solved_as
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def gradient_fidelity(subject: Subject, config: GradientFidelityConfig) -> Findings:
+    """The relative error of the gradient, NFE, bytes kept and time, for modes and tolerances."""
+    subject.model.train()
+    exact = reference_gradient(subject.task, subject.model, subject.batch)
+    size = torch.linalg.vector_norm(exact)
+    rows: list[Row] = []
+    for mode in config.modes:
+        for tolerance in config.tolerances:
+            with solved_as(subject.model, adjoint=mode, rtol=tolerance, atol=tolerance):
+                row = _measured(subject, config.repeats)
+            error = torch.linalg.vector_norm(flat_gradient(subject.model).to(exact) - exact) / size
+            rows.append({"mode": mode, "tolerance": tolerance, "error": float(error), **row})
+            subject.tell(rows[-1])
+    subject.model.zero_grad()
+    return Findings(rows, {"gradient_fidelity": _drawn(rows, subject.task.data_label)})
+
+
+def _measured(subject: Subject, repeats: int) -> Row:
+    """NFE, bytes and the median time of one gradient; it stays in the parameters."""
+    seconds = []
+    for _ in range(repeats):
+        subject.model.zero_grad()
+        synchronize(subject.device)
+        started = time.perf_counter()
+        subject.loss().backward()
+        synchronize(subject.device)
+        seconds.append(time.perf_counter() - started)
+    subject.model.zero_grad()
+    saved = SavedBytes(subject.model)
+    with record_solves() as solves, saved.measure():
+        loss = subject.loss()
+        kept = saved.bytes_now()
+        loss.backward()
+    cost = total(solves)
+    return {
+        "nfe_forward": cost.nfe_forward,
+        "nfe_backward": cost.nfe_backward,
+        "saved_bytes": kept,
+        "seconds": statistics.median(seconds),
+    }
+
+
+def _drawn(rows: list[Row], data: str) -> Figure:
+    from node_cli.figures.panels import Panel, panels
+
+    return panels(
+        rows,
+        by="mode",
+        drawn=[
+            Panel("tolerance", "error", "tolerance", "relative error", "log", "log"),
+            Panel("tolerance", "nfe_backward", "tolerance", "NFE-B", "log", "linear"),
+            Panel("nfe_forward", "saved_bytes", "NFE-F", "bytes kept", "linear", "log"),
+            Panel("seconds", "error", "seconds a gradient", "relative error", "log", "log"),
+        ],
+        title=f"{data}: gradients against float64 at tolerance 1e-10",
+    )

@@ -1,0 +1,57 @@
+"""Memory against the number of evaluations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from node_cli.config.study import MemoryScalingConfig
+from node_cli.memory import SavedBytes, peak_of
+from node_cli.solving import record_solves, total
+from node_cli.studies.subject import Findings, Row, Subject, solved_as
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def memory_scaling(subject: Subject, config: MemoryScalingConfig) -> Findings:
+    """Bytes kept for the backward pass, and the peak of a whole gradient, by mode and steps."""
+    subject.model.train()
+    subject.loss().backward()  # what torch allocates once and for all is not to be measured
+    rows: list[Row] = []
+    for mode in config.modes:
+        for steps in config.steps:
+            with solved_as(subject.model, adjoint=mode, num_steps=steps, step_size=None):
+                rows.append({"mode": mode, "steps": steps, **_measured(subject)})
+            subject.tell(rows[-1])
+    subject.model.zero_grad()
+    return Findings(rows, {"memory_scaling": _drawn(rows, subject.task.data_label)})
+
+
+def _measured(subject: Subject) -> Row:
+    subject.model.zero_grad()
+    saved = SavedBytes(subject.model)
+    with record_solves() as solves, saved.measure():
+        loss = subject.loss()
+        kept = saved.bytes_now()
+        loss.backward()
+    del loss
+    subject.model.zero_grad()
+    with peak_of(subject.device) as peak:
+        subject.loss().backward()
+    return {
+        "nfe_forward": total(solves).nfe_forward,
+        "nfe_backward": total(solves).nfe_backward,
+        "saved_bytes": kept,
+        "peak_bytes": peak.bytes,
+    }
+
+
+def _drawn(rows: list[Row], data: str) -> Figure:
+    from node_cli.figures.panels import Panel, panels
+
+    drawn = [Panel("nfe_forward", "saved_bytes", "NFE-F", "kept for backward", "linear", "linear")]
+    if all(row["peak_bytes"] is not None for row in rows):
+        drawn.append(
+            Panel("nfe_forward", "peak_bytes", "NFE-F", "peak of a gradient", "linear", "linear")
+        )
+    return panels(rows, by="mode", drawn=drawn, title=f"{data}: memory by adjoint mode")
