@@ -5,6 +5,7 @@ Nothing here imports torch before a run is certain.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -148,7 +149,10 @@ def _report(error: Exception, traced: bool, where: str = "") -> int:
         return error.exit_code
     if isinstance(error, OSError) and error.strerror:
         subject = f"{error.filename}: " if error.filename else ""
-        _say(f"{where}{subject}{error.strerror.lower()}.")
+        advice = ""
+        if error.errno in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT):
+            advice = " Choose another place for the run with hydra.run.dir=PATH, or mend this one."
+        _say(f"{where}{subject}{error.strerror.lower()}.{advice}")
         return 1
     text = " ".join(str(error).split())
     hint = "" if traced else " Run again with debug=on for the traceback."

@@ -76,8 +76,10 @@ def hydra_explained(overrides: Sequence[str], catalogue: Catalogue) -> Iterator[
         raise ConfigError(_about_override(error, overrides, catalogue)) from error
     except OmegaConfBaseException as error:
         # An error of the system, such as a folder that cannot be made, tells more than its wrapper.
-        cause = error.__cause__ or error.__context__
-        if isinstance(cause, OSError):
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, OSError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is not None:
             raise cause from None
         raise ConfigError(_about_value(error)) from error
     except yaml.YAMLError as error:

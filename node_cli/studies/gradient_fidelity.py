@@ -69,7 +69,7 @@ def _drawn(rows: list[Row], data: str) -> Figure:
         drawn=[
             Panel("tolerance", "error", "tolerance", "relative error", "log", "log"),
             Panel("tolerance", "nfe_backward", "tolerance", "NFE-B", "log", "linear"),
-            Panel("nfe_forward", "saved_bytes", "NFE-F", "bytes kept", "linear", "log"),
+            Panel("nfe_forward", "saved_bytes", "NFE-F", "bytes kept", "linear", "linear"),
             Panel("seconds", "error", "seconds a gradient", "relative error", "log", "log"),
         ],
         title=f"{data}: gradients against float64 at tolerance 1e-10",
