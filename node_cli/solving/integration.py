@@ -1,9 +1,8 @@
-"""From a spec to the function that integrates: the solver with all its settings."""
+"""From a spec to the solver with all its settings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from torch import Tensor
 
@@ -18,22 +17,7 @@ from node_cli.solving.torchdiffeq_backend import integrate_scipy
 from node_cli.solving.trajectory import Observer, Trajectory
 
 
-class Integrator(Protocol):
-    """Integrates a field over output times; ``first_step`` and ``observe`` where it can."""
-
-    def __call__(
-        self,
-        field: SolvableField,
-        y0: Tensor,
-        times: Sequence[float],
-        first_step: float | None = None,
-        observe: Observer | None = None,
-    ) -> Trajectory:
-        """Integrate; all else is in the integrator."""
-        ...
-
-
-def integrator(spec: SolveSpec, norm: Norm, span: float) -> Integrator:
+class Integrator:
     """The solver of a spec.
 
     Args:
@@ -44,26 +28,42 @@ def integrator(spec: SolveSpec, norm: Norm, span: float) -> Integrator:
     Raises:
         SolverError: the spec does not say how long fixed steps are.
     """
-    control = StepControl(spec.method, spec.rtol, spec.atol, norm, spec.min_step, spec.max_steps)
-    step_size = spec.length_of_steps(span) if spec.kind == "fixed" else 0.0
 
-    def integrate(
+    def __init__(self, spec: SolveSpec, norm: Norm, span: float) -> None:
+        self._spec = spec
+        self._control = StepControl(
+            spec.method, spec.rtol, spec.atol, norm, spec.min_step, spec.max_steps
+        )
+        self._step_size = spec.length_of_steps(span) if spec.kind == "fixed" else 0.0
+
+    def __call__(
+        self,
         field: SolvableField,
         y0: Tensor,
         times: Sequence[float],
         first_step: float | None = None,
         observe: Observer | None = None,
     ) -> Trajectory:
+        """Integrate over output times.
+
+        Args:
+            field: the vector field.
+            y0: the packed state at ``times[0]``.
+            times: in the one order or the other; equal ones are allowed.
+            first_step: with which an adaptive solver begins; None: it chooses.
+            observe: told of each accepted step of a Runge-Kutta method.
+
+        Raises:
+            SolverError: the solve cannot go on.
+        """
+        spec, control, step = self._spec, self._control, self._step_size
+        tableau = TABLEAUS.get(spec.method)
         if spec.kind == "scipy":
             return integrate_scipy(field, spec, y0, times)
-        if spec.kind == "adaptive":
-            if spec.method == "adams":
-                return integrate_adams(field, control, y0, times, first_step)
-            tableau = TABLEAUS[spec.method]
+        if spec.kind == "adaptive" and tableau is not None:
             return integrate_adaptively(field, tableau, control, y0, times, first_step, observe)
-        if spec.method in TABLEAUS:
-            tableau = TABLEAUS[spec.method]
-            return integrate_in_steps(field, tableau, spec.method, step_size, y0, times, observe)
-        return integrate_adams_in_steps(field, spec.method, spec.order, step_size, y0, times)
-
-    return integrate
+        if spec.kind == "adaptive":
+            return integrate_adams(field, control, y0, times, first_step)
+        if tableau is not None:
+            return integrate_in_steps(field, tableau, spec.method, step, y0, times, observe)
+        return integrate_adams_in_steps(field, spec.method, spec.order, step, y0, times)

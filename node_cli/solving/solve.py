@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from node_cli.solving.adjoint import AdjointProblem, solve_with_adjoint
 from node_cli.solving.checkpointed import solve_checkpointed
 from node_cli.solving.counted_field import CountedField, VectorField
-from node_cli.solving.integration import integrator
+from node_cli.solving.integration import Integrator
 from node_cli.solving.spec import SolveSpec
 from node_cli.solving.state import State
 from node_cli.solving.stats import SolveStats, announce
@@ -90,7 +90,7 @@ def _solve_packed(
     parameters: Sequence[Tensor] | None,
 ) -> Tensor:
     span = abs(times[-1] - times[0])
-    forward = integrator(spec, field.layout.norm, span)
+    forward = Integrator(spec, field.layout.norm, span)
     if parameters is None:
         if spec.kind == "scipy" and torch.is_grad_enabled():
             raise ValueError(f"nothing can be backpropagated through {spec.method}")
@@ -105,7 +105,7 @@ def _solve_packed(
         field,
         times,
         forward,
-        backward_of=lambda norm: integrator(behind, norm, span),
+        backward_of=lambda norm: Integrator(behind, norm, span),
         seminorm=spec.adjoint == "seminorm",
     )
     return solve_with_adjoint(problem, y0, parameters)

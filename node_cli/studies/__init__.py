@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from node_cli.config.study import (
     Figure3Config,
@@ -18,16 +19,13 @@ def study_of(config: StudyConfig) -> Callable[[Subject], Findings] | None:
     if isinstance(config, GradientFidelityConfig):
         from node_cli.studies.gradient_fidelity import gradient_fidelity
 
-        chosen = config
-        return lambda subject: gradient_fidelity(subject, chosen)
+        return partial(gradient_fidelity, config=config)
     if isinstance(config, MemoryScalingConfig):
         from node_cli.studies.memory_scaling import memory_scaling
 
-        scaling = config
-        return lambda subject: memory_scaling(subject, scaling)
+        return partial(memory_scaling, config=config)
     if isinstance(config, Figure3Config):
         from node_cli.studies.figure_3 import figure_3
 
-        figure = config
-        return lambda subject: figure_3(subject, figure)
+        return partial(figure_3, config=config)
     return None

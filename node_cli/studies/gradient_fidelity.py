@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from node_cli.config.study import GradientFidelityConfig
-from node_cli.memory import SavedBytes, synchronize
-from node_cli.solving import record_solves, total
+from node_cli.memory import synchronize
 from node_cli.studies.gradient_check import flat_gradient, reference_gradient
+from node_cli.studies.gradient_cost import gradient_cost
 from node_cli.studies.subject import Findings, Row, Subject, solved_as
 
 if TYPE_CHECKING:
@@ -45,19 +45,7 @@ def _measured(subject: Subject, repeats: int) -> Row:
         subject.loss().backward()
         synchronize(subject.device)
         seconds.append(time.perf_counter() - started)
-    subject.model.zero_grad()
-    saved = SavedBytes(subject.model)
-    with record_solves() as solves, saved.measure():
-        loss = subject.loss()
-        kept = saved.bytes_now()
-        loss.backward()
-    cost = total(solves)
-    return {
-        "nfe_forward": cost.nfe_forward,
-        "nfe_backward": cost.nfe_backward,
-        "saved_bytes": kept,
-        "seconds": statistics.median(seconds),
-    }
+    return {**gradient_cost(subject), "seconds": statistics.median(seconds)}
 
 
 def _drawn(rows: list[Row], data: str) -> Figure:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from node_cli.config.study import MemoryScalingConfig
-from node_cli.memory import SavedBytes, peak_of
-from node_cli.solving import record_solves, total
+from node_cli.memory import peak_of
+from node_cli.studies.gradient_cost import gradient_cost
 from node_cli.studies.subject import Findings, Row, Subject, solved_as
 
 if TYPE_CHECKING:
@@ -28,22 +28,11 @@ def memory_scaling(subject: Subject, config: MemoryScalingConfig) -> Findings:
 
 
 def _measured(subject: Subject) -> Row:
-    subject.model.zero_grad()
-    saved = SavedBytes(subject.model)
-    with record_solves() as solves, saved.measure():
-        loss = subject.loss()
-        kept = saved.bytes_now()
-        loss.backward()
-    del loss
+    cost = gradient_cost(subject)
     subject.model.zero_grad()
     with peak_of(subject.device) as peak:
         subject.loss().backward()
-    return {
-        "nfe_forward": total(solves).nfe_forward,
-        "nfe_backward": total(solves).nfe_backward,
-        "saved_bytes": kept,
-        "peak_bytes": peak.bytes,
-    }
+    return {**cost, "peak_bytes": peak.bytes}
 
 
 def _drawn(rows: list[Row], data: str) -> Figure:
