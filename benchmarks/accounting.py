@@ -59,7 +59,7 @@ def main() -> None:
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {TURNS} turns of {STEPS}")
     print("| run | bare, s/step | node-train, s/step | overhead, median of turns |")
     print("|---|---|---|---|")
-    # With torchdiffeq as the backend both do the same arithmetic, and differ in the accounting alone.
+    # With torchdiffeq as the backend both do the same arithmetic; only the accounting differs.
     for overrides in (
         ["backend=torchdiffeq"],
         ["backend=torchdiffeq", "adjoint=full"],

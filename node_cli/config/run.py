@@ -102,7 +102,9 @@ class RunConfig(Schema):
                 if mode == "direct" and solver.kind == "scipy":
                     yield f"study={study.name} solver={solver.name}: SciPy has no direct gradients."
                 if mode == "checkpointed" and (
-                    solver.family != "runge-kutta" or self.backend.name != "native"
+                    solver.family != "runge-kutta"
+                    or solver.kind == "scipy"
+                    or self.backend.name != "native"
                 ):
                     yield (
                         f"study={study.name} solver={solver.name} backend={self.backend.name}:"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -27,8 +26,8 @@ class ODEBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.field: nn.Module = TimeScaledField(field, end_time) if learn_time else field
-        if learn_time and spec.step_size is not None:
-            spec = replace(spec, step_size=spec.step_size / end_time)
+        if learn_time:
+            spec = spec.in_units_of(end_time)
         self.spec = spec
         self.register_buffer(
             "times", torch.tensor([0.0, 1.0 if learn_time else end_time]), persistent=False

@@ -115,7 +115,7 @@ def integrate_adams(
             past.add(t, field.at(t, y))
         if h is None:
             with torch.no_grad():
-                h = control.first_step(field, t, direction, y, past.slopes[0], order)
+                h = control.first_step(field, t, end, y, past.slopes[0], order)
         control.check_attempt(t, h, attempts, span)
         attempts += 1
         at_end = h >= abs(end - t)
@@ -149,7 +149,8 @@ def integrate_adams(
         while len(values) < len(times) and times[len(values)] == t1:
             values.append(corrected)
         t, y, order = t1, corrected, next_order
-    return Trajectory(values, h)
+    # Another solve begins at order 1 again, for which this step would be too long.
+    return Trajectory(values, None)
 
 
 def _implicit(past: _Past, t: float, t1: float, count: int) -> list[float]:

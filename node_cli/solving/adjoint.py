@@ -55,6 +55,11 @@ class _Adjoint(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         values, *parameters = ctx.saved_tensors
+        ctx.problem.field.backward_begins()
+        if not bool(torch.isfinite(gradients[0]).all()):
+            # As in any backward pass, what comes in not finite goes out so: a scaler of half
+            # precision gradients then passes over the step.
+            return None, *(torch.full_like(x, torch.nan) for x in (values[0], *parameters))
         adjoint, *of_parameters = _solve_backwards(ctx.problem, values, parameters, gradients[0])
         return None, adjoint, *of_parameters
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from node_cli.solving.counted_field import SolvableField
+from node_cli.solving.counted_field import CountedField
 from node_cli.solving.integration import Integrator
 from node_cli.solving.runge_kutta import Step
 from node_cli.solving.tableau import Tableau
@@ -17,7 +17,7 @@ from node_cli.solving.trajectory import AcceptedStep
 
 
 def solve_checkpointed(
-    field: SolvableField,
+    field: CountedField,
     tableau: Tableau,
     integrate: Integrator,
     y0: Tensor,
@@ -39,7 +39,7 @@ class _Checkpointed(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        field: SolvableField,
+        field: CountedField,
         tableau: Tableau,
         integrate: Integrator,
         times: Sequence[float],
@@ -59,6 +59,7 @@ class _Checkpointed(torch.autograd.Function):
         states = ctx.saved_tensors[: len(ctx.steps)]
         parameters = ctx.saved_tensors[len(ctx.steps) :]
         (gradient,) = gradients
+        ctx.field.backward_begins()
         adjoint = torch.zeros_like(gradient[0])
         of_parameters: list[Tensor | None] = [None] * len(parameters)
         seen = len(ctx.times)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -34,8 +35,8 @@ class SolvableField(Protocol):
 class CountedField:
     """The vector field as one solve sees it.
 
-    Counts evaluations and steps as forward until ``forward_done`` is called and as backward from
-    then on. Every solve wraps its field anew, so a field that is solved twice keeps two counts
+    Counts evaluations and steps as forward until ``backward_begins`` is called and as backward
+    from then on. Every solve wraps its field anew, so a field that is solved twice keeps two counts
     apart.
 
     The adjoint evaluates the field again while gradients are computed, outside of the autocast
@@ -56,6 +57,7 @@ class CountedField:
         self._field = field
         self._max_nfe = max_nfe
         self._forward = True
+        self._used = 0  # evaluations of this pass
         device = (y0 if isinstance(y0, Tensor) else y0[0]).device
         self._autocast = (
             torch.autocast(device.type, dtype=torch.get_autocast_dtype(device.type))
@@ -68,9 +70,10 @@ class CountedField:
         """Where the field was last evaluated."""
         return None if self._last_time is None else float(self._last_time.detach())
 
-    def forward_done(self) -> None:
-        """From now on, evaluations and steps belong to the backward pass."""
+    def backward_begins(self) -> None:
+        """From now on, evaluations and steps belong to a backward pass."""
         self._forward = False
+        self._used = 0
 
     def at(self, t: float, y: Tensor) -> Tensor:
         """Evaluate at a time that is a number and a packed state; the result is packed too."""
@@ -84,10 +87,7 @@ class CountedField:
             SolverError: this would be one evaluation more than ``max_nfe``.
         """
         self._count(t)
-        if self._autocast is None:
-            evaluated: State = self._field(t, y)
-            return evaluated
-        with self._autocast:
+        with self._autocast or nullcontext():
             dydt = self._field(t, y)
         if isinstance(y, Tensor):
             derivative: Tensor = dydt.to(y.dtype)
@@ -112,11 +112,10 @@ class CountedField:
         self._last_time = t
         if self._forward:
             self.stats.nfe_forward += 1
-            count = self.stats.nfe_forward
         else:
             self.stats.nfe_backward += 1
-            count = self.stats.nfe_backward
-        if self._max_nfe is not None and count > self._max_nfe:
+        self._used += 1
+        if self._max_nfe is not None and self._used > self._max_nfe:
             raise SolverError(
                 f"the {'forward' if self._forward else 'backward'} solve stopped at"
                 f" t = {float(t.detach()):.6g}: it takes more evaluations of the vector field than"

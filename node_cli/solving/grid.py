@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# A span of 1.0 holds ten steps of 0.1 although 1.0 / 0.1 may come out as 10.000000000000002.
-_ROUNDING = 1e-6
+# A span of 0.3 holds 30 steps of 0.01 although 0.3, from float32, divided by 0.01 is a bit more.
+_ROUNDING = 1e-6  # of the number of steps
 
 
 def steps_between(span: float, step_size: float) -> int:
     """The smallest number of equal steps, none longer than ``step_size``, that fill ``span``."""
-    return max(1, math.ceil(abs(span) / step_size - _ROUNDING))
+    return max(1, math.ceil(abs(span) / step_size * (1 - _ROUNDING)))
 
 
 def equal_step_grid(step_size: float) -> Callable[[Any, Any, Tensor], Tensor]:

@@ -136,7 +136,7 @@ def integrate_adaptively(
             f = field.at(t, y)
         if h is None:
             with torch.no_grad():
-                h = control.first_step(field, t, direction, y, f, tableau.order - 1)
+                h = control.first_step(field, t, end, y, f, tableau.order - 1)
         control.check_attempt(t, h, attempts, span)
         attempts += 1
         stop = end if tableau.dense else times[len(values)]

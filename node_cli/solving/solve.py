@@ -72,13 +72,13 @@ def solve(
     wants_gradient = torch.is_grad_enabled() and spec.adjoint != "direct"
     values: State
     if spec.backend == "torchdiffeq":
-        _refuse_checkpointed(spec)
+        _refuse_what_torchdiffeq_lacks(spec, times)
         values = solve_by_torchdiffeq(counted, y0, t, spec, given if wants_gradient else None)
     else:
         packed = counted.layout.pack(y0)
         solved = _solve_packed(counted, packed, times, spec, given if wants_gradient else None)
         values = counted.layout.unpack(solved, leading=(len(times),))
-    counted.forward_done()
+    counted.backward_begins()
     return Solution(values, counted.stats)
 
 
@@ -117,9 +117,11 @@ def _parameters(field: VectorField, parameters: Iterable[Tensor] | None) -> list
     return [parameter for parameter in parameters if parameter.requires_grad]
 
 
-def _refuse_checkpointed(spec: SolveSpec) -> None:
+def _refuse_what_torchdiffeq_lacks(spec: SolveSpec, times: Sequence[float]) -> None:
     if spec.adjoint == "checkpointed" or spec.method == "adams":
         raise ValueError("torchdiffeq has neither adams nor checkpointed gradients")
+    if len(set(times)) < len(times):
+        raise ValueError("torchdiffeq wants times that differ")
 
 
 def _checked_times(t: Tensor) -> list[float]:

@@ -51,7 +51,8 @@ class SolveSpec:
             accepted steps and replays each step.
         step_size: longest step of a fixed-step solver, in units of ``t``.
         num_steps: number of equal steps over the whole interval; replaces ``step_size``.
-        max_steps: attempts that an adaptive solver may make in one solve.
+        max_steps: attempts that an adaptive solver may make in one solve; in the continuous
+            adjoint between two output times.
         max_nfe: evaluations that one solve may take, forward and backward each.
         min_step: a solve that needs a smaller step ends with an error, in units of ``t``.
         order: of an Adams method of fixed order.
@@ -79,6 +80,8 @@ class SolveSpec:
         from node_cli.config.solving import METHODS
 
         solver, adjoint = config.solver, config.adjoint
+        # Adaptive and Runge-Kutta solvers have an order too, which is none to choose.
+        chosen_order = solver.kind == "fixed" and solver.family == "multistep"
         named = None if adjoint.solver is None else METHODS[adjoint.solver]
         return cls(
             method=solver.name,
@@ -91,7 +94,7 @@ class SolveSpec:
             max_steps=solver.max_steps,
             max_nfe=solver.max_nfe,
             min_step=solver.min_step,
-            order=solver.order or 4,
+            order=solver.order if chosen_order and solver.order is not None else 4,
             behind=BackwardSpec(
                 method=adjoint.solver,
                 kind=None if named is None else named.kind,
@@ -100,6 +103,19 @@ class SolveSpec:
                 step_size=adjoint.step_size,
             ),
             backend=config.backend.name,
+        )
+
+    def in_units_of(self, time: float) -> SolveSpec:
+        """The same solve where ``time`` is the unit of ``t``."""
+
+        def scaled(length: float | None) -> float | None:
+            return None if length is None else length / time
+
+        return replace(
+            self,
+            step_size=scaled(self.step_size),
+            min_step=scaled(self.min_step),
+            behind=replace(self.behind, step_size=scaled(self.behind.step_size)),
         )
 
     def backward(self) -> SolveSpec:

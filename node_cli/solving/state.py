@@ -50,6 +50,8 @@ def largest_rms(parts: Sequence[Tensor]) -> Tensor:
     means = [
         torch.linalg.vector_norm(part) / math.sqrt(part.numel()) for part in parts if part.numel()
     ]
+    if not means:
+        return parts[0].new_zeros(())
     return torch.stack(means).max() if len(means) > 1 else means[0]
 
 

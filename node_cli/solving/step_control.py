@@ -43,8 +43,7 @@ class StepControl:
 
     def error_ratio(self, error: Tensor, y0: Tensor, y1: Tensor) -> float:
         """The error ratio of a step; NaN or infinite where the step left the finite numbers."""
-        allowed = torch.maximum(y0.abs(), y1.abs()).mul_(self.rtol).add_(self.atol)
-        return float(self.norm(error / allowed))
+        return float(self.norm(error / self._allowed(torch.maximum(y0.abs(), y1.abs()))))
 
     def next_step(self, step: float, ratio: float, order: int) -> float:
         """The step to try after one of length ``step`` and order ``order``, both positive."""
@@ -57,14 +56,14 @@ class StepControl:
         return step * min(factor, _LARGEST_GROWTH)
 
     def first_step(
-        self, field: SolvableField, t: float, direction: float, y: Tensor, f: Tensor, order: int
+        self, field: SolvableField, t: float, end: float, y: Tensor, f: Tensor, order: int
     ) -> float:
-        """The length of a step to begin with; one evaluation.
+        """The length of a step to begin with; one evaluation, inside of the interval.
 
         Args:
             field: the vector field.
             t: the initial time.
-            direction: 1 or -1, the direction in which time goes.
+            end: the last time.
             y: the initial state.
             f: the field there.
             order: of the embedded solution, which is that of the error estimate.
@@ -72,15 +71,21 @@ class StepControl:
         Raises:
             SolverError: the state or the field is not finite.
         """
-        scale = y.abs().mul(self.rtol).add_(self.atol)
-        size, slope = float(self.norm(y / scale)), float(self.norm(f / scale))
-        for value, what in ((size, "state"), (slope, "vector field")):
-            if not value < float("inf"):
+        for values, what in ((y, "state"), (f, "vector field")):
+            if not bool(torch.isfinite(values).all()):
                 raise SolverError(
                     f"{self.method} stopped at t = {t:.6g}: the {what} is not finite; try a smaller"
                     " learning rate or gradient clipping (trainer.clip_norm)."
                 )
-        guess = 1e-6 if size < 1e-5 or slope < 1e-5 else 0.01 * size / slope
+        scale = self._allowed(y.abs())
+        size, slope = float(self.norm(y / scale)), float(self.norm(f / scale))
+        span = abs(end - t)
+        direction = 1.0 if end >= t else -1.0
+        shortest = 10 * _ROUNDING * max(abs(t), span)
+        # Where a part of the state and atol are zero, the slope has no scale: begin carefully.
+        unknown = size < 1e-5 or not 1e-5 <= slope < float("inf")
+        guess = 1e-6 if unknown else 0.01 * size / slope
+        guess = max(min(guess, span), shortest)
         there = field.at(t + direction * guess, torch.add(y, f, alpha=direction * guess))
         curvature = float(self.norm((there - f) / scale)) / guess
         steepest = max(slope, curvature)
@@ -89,7 +94,11 @@ class StepControl:
         step = max(1e-6, guess * 1e-3)
         if steepest > 1e-15:
             step = (0.01 / steepest) ** (1.0 / (order + 1))
-        return max(min(100.0 * guess, step), self.min_step or 0.0)
+        return max(min(100.0 * guess, step), self.min_step or 0.0, shortest)
+
+    def _allowed(self, size: Tensor) -> Tensor:
+        """The error allowed for a size of the state; never zero, also where ``atol`` is."""
+        return size.mul_(self.rtol).add_(self.atol).clamp_(min=torch.finfo(size.dtype).tiny)
 
     def check_attempt(self, t: float, step: float, attempts: int, span: float) -> None:
         """Refuse an attempt that cannot succeed.

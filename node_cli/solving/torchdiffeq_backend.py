@@ -94,11 +94,24 @@ def integrate_scipy(
     if len(distinct) == 1:
         return Trajectory([y0] * len(times), None)
     method, options = _method(spec, torch.tensor(times))
+
+    def finite_field(t: Tensor, y: Tensor) -> Tensor:
+        # Some of SciPy's solvers never end, and others raise, where they meet a NaN.
+        slope = field.at(float(t), y)
+        if not bool(torch.isfinite(slope).all()):
+            raise SolverError(
+                f"{spec.method} stopped at t = {float(t):.6g}: the vector field is not finite; try"
+                " a smaller learning rate or gradient clipping (trainer.clip_norm)."
+            )
+        return slope
+
+    if not bool(torch.isfinite(y0).all()):
+        raise SolverError(f"{spec.method} stopped at t = {times[0]:.6g}: the state is not finite.")
     with torch.no_grad(), warnings.catch_warnings():
         # torchdiffeq hands each method a smallest step, whether it knows one or not.
         warnings.filterwarnings("ignore", ".*no effect for a chosen solver")
         solved = odeint(
-            lambda t, y: field.at(float(t), y),
+            finite_field,
             y0.detach(),
             torch.tensor(distinct, dtype=torch.float64, device=y0.device),
             rtol=spec.rtol,

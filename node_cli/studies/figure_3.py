@@ -12,7 +12,7 @@ from torch import Tensor
 from node_cli.config.study import Figure3Config
 from node_cli.memory import synchronize
 from node_cli.solving import record_solves, total
-from node_cli.studies.subject import Findings, Row, Subject, solved_as, solving_modules
+from node_cli.studies.subject import Findings, Row, Subject, at_tolerance, solving_modules
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,11 +25,11 @@ def figure_3(subject: Subject, config: Figure3Config) -> Findings:
     tolerance.
     """
     subject.model.eval()
-    with solved_as(subject.model, rtol=config.reference, atol=config.reference):
+    with at_tolerance(subject.model, config.reference):
         truth = _output(subject)
     rows: list[Row] = []
     for tolerance in config.tolerances:
-        with solved_as(subject.model, rtol=tolerance, atol=tolerance):
+        with at_tolerance(subject.model, tolerance):
             output = _output(subject)
             rows.append(
                 {

@@ -12,7 +12,7 @@ from node_cli.config.study import GradientFidelityConfig
 from node_cli.memory import synchronize
 from node_cli.studies.gradient_check import flat_gradient, reference_gradient
 from node_cli.studies.gradient_cost import gradient_cost
-from node_cli.studies.subject import Findings, Row, Subject, solved_as
+from node_cli.studies.subject import Findings, Row, Subject, at_tolerance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ def gradient_fidelity(subject: Subject, config: GradientFidelityConfig) -> Findi
     rows: list[Row] = []
     for mode in config.modes:
         for tolerance in config.tolerances:
-            with solved_as(subject.model, adjoint=mode, rtol=tolerance, atol=tolerance):
+            with at_tolerance(subject.model, tolerance, adjoint=mode):
                 row = _measured(subject, config.repeats)
             error = torch.linalg.vector_norm(flat_gradient(subject.model).to(exact) - exact) / size
             rows.append({"mode": mode, "tolerance": tolerance, "error": float(error), **row})

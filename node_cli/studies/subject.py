@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from node_cli.solving import SolveSpec
+from node_cli.solving.spec import BackwardSpec
 from node_cli.tasks.base import Batch, Task
 
 if TYPE_CHECKING:
@@ -56,6 +57,19 @@ class Findings:
 def solving_modules(model: nn.Module) -> list[nn.Module]:
     """The parts of a model that solve an ODE: they have a ``spec``."""
     return [m for m in model.modules() if isinstance(getattr(m, "spec", None), SolveSpec)]
+
+
+def at_tolerance(
+    model: nn.Module, tolerance: float, **changes: object
+) -> AbstractContextManager[None]:
+    """``solved_as`` with one tolerance, forwards and backwards."""
+    return solved_as(
+        model,
+        rtol=tolerance,
+        atol=tolerance,
+        behind=BackwardSpec(rtol=tolerance, atol=tolerance),
+        **changes,
+    )
 
 
 @contextmanager

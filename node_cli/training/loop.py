@@ -152,7 +152,7 @@ class TrainingLoop:
             self.progress.history,
             tell,
         )
-        with self._autocast():
+        with self._autocast(), torchdiffeq_failures(self.config.solver.name):
             findings = study(subject)
         self._recorder.figures(self.progress.step, findings.figures)
         return findings

@@ -21,3 +21,10 @@ def test_grid_meets_every_output_time_and_keeps_to_the_step(times, dtype):
     steps = grid.diff()
     assert (steps * (t[-1] - t[0]).sign() > 0).all()
     assert steps.abs().max() <= 0.1 + 1e-6
+
+
+@pytest.mark.parametrize(
+    ("span", "step", "count"), [(0.3, 0.01, 30), (1.1, 0.01, 110), (0.3, 1e-3, 300)]
+)
+def test_rounding_of_float32_adds_no_step(span, step, count):
+    assert steps_between(float(torch.tensor(span)), step) == count

@@ -220,6 +220,10 @@ def test_the_limit_of_evaluations_ends_either_pass(mode):
         if mode == "full":
             with pytest.raises(SolverError, match="backward solve stopped"):
                 solution.values.sum().backward()
+        else:  # a replay takes no more than the solve did, each time it is made
+            for _ in range(2):
+                solution.values.sum().backward(retain_graph=True)
+            assert used / 2 < solution.stats.nfe_backward / 2 <= used
 
 
 def test_a_step_below_the_smallest_ends_the_solve_with_its_place():
@@ -280,3 +284,80 @@ def test_times_out_of_order_or_with_gradient_are_refused():
     spec = SolveSpec(method="adams", adjoint="checkpointed")
     with pytest.raises(ValueError, match="Runge-Kutta"):
         solve(Linear(), y0, torch.tensor([0.0, 1.0]), spec)
+
+
+@pytest.mark.parametrize("mode", ["direct", "full", "seminorm", "checkpointed"])
+def test_an_absolute_tolerance_of_zero_is_a_tolerance(mode):
+    t = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    y0 = torch.tensor([[1.0, 0.0]], dtype=torch.float64, requires_grad=True)
+    field = Linear()
+    values = solve(field, y0, t, SolveSpec(rtol=1e-6, atol=0.0, adjoint=mode)).values
+    values[-1].sum().backward()
+    exact = torch.matrix_exp(field.matrix.detach())
+    torch.testing.assert_close(values[-1], y0 @ exact.T, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(y0.grad, exact.sum(0, keepdim=True), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("times", [[0.0, 1.0], [1.0, 0.0], [1.7e9, 1.7e9 + 60.0]])
+@pytest.mark.parametrize("method", ["dopri5", "adams", "dopri8"])
+def test_the_field_is_never_evaluated_outside_of_the_interval(method, times):
+    seen = []
+
+    def slow(t, y):
+        seen.append(float(t))
+        return 1e-3 * torch.cos(t / 10) * torch.ones_like(y)
+
+    t = torch.tensor(times, dtype=torch.float64)
+    solve(slow, torch.zeros(2, dtype=torch.float64), t, SolveSpec(method=method))
+    assert min(times) <= min(seen) <= max(seen) <= max(times)
+
+
+@pytest.mark.parametrize("mode", ["full", "seminorm", "checkpointed"])
+def test_a_gradient_that_is_not_finite_goes_through(mode):
+    field, y0 = Linear(), start()
+    t = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    values = solve(field, y0, t, SolveSpec(adjoint=mode)).values
+    values.backward(torch.full_like(values, torch.inf))
+    assert not field.matrix.grad.isfinite().any()
+
+
+@pytest.mark.parametrize("method", ["scipy-RK45", "scipy-BDF", "scipy-Radau", "scipy-LSODA"])
+def test_scipy_ends_where_the_field_is_not_finite(method):
+    t = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    spec = SolveSpec(method=method, kind="scipy", adjoint="full")
+    y0 = torch.ones(2, dtype=torch.float64)
+    for after in (-1.0, 0.5):
+        with pytest.raises(SolverError, match=r"stopped at t = .*not finite"):
+            solve(lambda s, y, a=after: torch.where(s > a, y / 0.0 * 0.0, -y), y0, t, spec)
+    with pytest.raises(SolverError, match="state is not finite"):
+        solve(lambda s, y: -y, y0 * torch.nan, t, spec)
+
+
+def test_a_field_of_another_dtype_is_brought_to_that_of_the_state():
+    t = torch.tensor([0.0, 1.0])
+    for mode in ("direct", "full", "checkpointed"):
+        y0 = torch.ones(2, requires_grad=True)
+        spec = SolveSpec(adjoint=mode)
+        values = solve(lambda s, y: -y.double(), y0, t, spec, parameters=()).values
+        assert values.dtype == torch.float32
+        values[-1].sum().backward()
+        assert y0.grad.dtype == torch.float32
+
+
+def test_adams_of_fixed_order_behind_another_solver_has_its_own_order(config_of):
+    for overrides in (["solver=euler", "solver.num_steps=10"], ["solver=dopri8"]):
+        config = config_of(
+            *overrides, "adjoint=full", "adjoint.solver=explicit_adams", "adjoint.step_size=0.1"
+        )
+        assert SolveSpec.from_config(config).backward().order == 4
+    config = config_of("solver=implicit_adams", "solver.order=6", "adjoint=full")
+    assert SolveSpec.from_config(config).backward().order == 6
+
+
+def test_a_spec_in_other_units_of_time_takes_the_same_steps():
+    spec = SolveSpec(
+        step_size=0.5, min_step=1e-3, behind=BackwardSpec(method="rk4", kind="fixed", step_size=0.1)
+    )
+    scaled = spec.in_units_of(10.0)
+    assert (scaled.step_size, scaled.min_step) == (0.05, 1e-4)
+    assert scaled.behind.step_size == pytest.approx(0.01)

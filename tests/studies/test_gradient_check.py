@@ -23,6 +23,7 @@ class LeastSquares:
     def loss(self, model, batch):
         inputs, labels = batch
         assert labels.dtype == torch.int64
+        torch.rand(3)  # as dropout would draw
         return model(inputs).square().sum(), {}
 
 
