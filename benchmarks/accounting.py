@@ -66,7 +66,13 @@ def main() -> None:
         ["model=resnet"],
     ):
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            given = [*overrides, f"trainer.overfit_batches={STEPS}", *sys.argv[1:]]
+            fixed = [
+                "schedule=constant",
+                "trainer.max_epochs=null",
+                f"trainer.max_steps={STEPS * (TURNS + 1)}",
+                f"trainer.overfit_batches={STEPS}",
+            ]
+            given = [*overrides, *fixed, *sys.argv[1:]]
             config = validate_composed(compose("config", given))
         bare, ours = compare(config)
         ratio = statistics.median(b / a for a, b in zip(bare, ours, strict=True))

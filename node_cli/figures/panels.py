@@ -66,7 +66,7 @@ def panels(
         axis.set_xscale(panel.xscale)
         axis.set_yscale(panel.yscale)
         if panel.yscale == "linear":
-            axis.set_ylim(bottom=0.0)
+            axis.set_ylim(0.0, 1.05 * axis.get_ylim()[1])
         if panel.y.endswith("_bytes"):
             axis.yaxis.set_major_formatter(EngFormatter(unit="B"))
         if panel.equal:
