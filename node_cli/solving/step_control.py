@@ -118,6 +118,8 @@ class StepControl:
                 f"it took more steps than solver.max_steps={self.max_steps} allows; raise that"
                 " limit or loosen the tolerance"
             )
+            if self.atol == 0.0:
+                cause += "; an atol of 0 allows no error where a part of the state is near zero"
         elif self.min_step is not None and step < self.min_step:
             cause = (
                 f"the tolerance asks for a step below solver.min_step={self.min_step:g}; lower"

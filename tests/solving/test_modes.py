@@ -361,3 +361,11 @@ def test_a_spec_in_other_units_of_time_takes_the_same_steps():
     scaled = spec.in_units_of(10.0)
     assert (scaled.step_size, scaled.min_step) == (0.05, 1e-4)
     assert scaled.behind.step_size == pytest.approx(0.01)
+
+
+def test_an_atol_of_zero_that_cannot_be_met_is_named():
+    t = torch.tensor([0.0, 7.0], dtype=torch.float64)
+    y0 = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    spec = SolveSpec(rtol=1e-10, atol=0.0, max_steps=50)
+    with pytest.raises(SolverError, match=r"solver\.max_steps=50 .*an atol of 0"):
+        solve(lambda s, y: torch.stack([y[1], -y[0]]), y0, t, spec)
