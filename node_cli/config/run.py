@@ -101,10 +101,8 @@ class RunConfig(Schema):
             for mode in study.modes:
                 if mode == "direct" and solver.kind == "scipy":
                     yield f"study={study.name} solver={solver.name}: SciPy has no direct gradients."
-                if mode == "checkpointed" and (
-                    solver.family != "runge-kutta"
-                    or solver.kind == "scipy"
-                    or self.backend.name != "native"
+                if mode == "checkpointed" and not (
+                    solver.is_runge_kutta and self.backend.name == "native"
                 ):
                     yield (
                         f"study={study.name} solver={solver.name} backend={self.backend.name}:"
@@ -124,9 +122,8 @@ class RunConfig(Schema):
 
     def _problems_of_the_solve(self, model: OdeNetConfig) -> Iterator[str]:
         solver, adjoint = self.solver, self.adjoint
-        runge_kutta = solver.family == "runge-kutta" and solver.kind != "scipy"
         if model.name == "rk-net":
-            if not runge_kutta:
+            if not solver.is_runge_kutta:
                 yield (
                     f"model=rk-net solver={solver.name}: RK-Net is backpropagated through a"
                     " Runge-Kutta solver; use one such as solver=dopri5 or solver=rk4, or"
@@ -142,7 +139,7 @@ class RunConfig(Schema):
                 f"solver={solver.name} adjoint={adjoint.mode}: SciPy runs outside of torch, so"
                 " nothing can be backpropagated through it; use adjoint=full or adjoint=seminorm."
             )
-        elif adjoint.mode == "checkpointed" and not runge_kutta:
+        elif adjoint.mode == "checkpointed" and not solver.is_runge_kutta:
             yield (
                 f"solver={solver.name} adjoint=checkpointed: only the steps of Runge-Kutta solvers"
                 " can be replayed one by one; use one such as solver=dopri5, or adjoint=full."
@@ -158,7 +155,7 @@ class RunConfig(Schema):
     def _problems_of_the_backward_solve(self) -> Iterator[str]:
         solver, adjoint, tolerance = self.solver, self.adjoint, self.tolerance
         behind = adjoint.solver or solver.name
-        if METHODS.get(behind, METHODS["dopri5"]).kind == "fixed":
+        if METHODS[behind].kind == "fixed":
             if adjoint.step_size is None and solver.kind != "fixed":
                 yield (
                     f"adjoint.solver={behind} needs a step: give adjoint.step_size (for example"
@@ -169,10 +166,9 @@ class RunConfig(Schema):
                 f"adjoint.step_size={adjoint.step_size:g}: {behind} chooses its own steps. Leave"
                 " adjoint.step_size out, or use a fixed-step solver such as adjoint.solver=rk4."
             )
-        given = (adjoint.rtol, adjoint.atol)
         rtol = tolerance.rtol if adjoint.rtol is None else adjoint.rtol
         atol = tolerance.atol if adjoint.atol is None else adjoint.atol
-        if given != (None, None) and rtol == 0 and atol == 0:
+        if rtol == 0 and atol == 0:
             yield (
                 f"adjoint.rtol={rtol:g} adjoint.atol={atol:g}: no solver is without any error; at"
                 " least one of them must be > 0."

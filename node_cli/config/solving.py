@@ -10,6 +10,8 @@ from node_cli.config.schema import Count, NonNegative, Positive, Schema
 from node_cli.config.spelling import did_you_mean
 
 SolverKind = Literal["adaptive", "fixed", "scipy"]
+AdjointMode = Literal["direct", "full", "seminorm", "checkpointed"]
+Backend = Literal["native", "torchdiffeq"]
 SolverFamily = Literal["runge-kutta", "implicit-runge-kutta", "multistep"]
 
 
@@ -68,6 +70,11 @@ class SolverConfig(Schema):
     max_steps: Count | None
     max_nfe: Count | None
     min_step: Positive | None
+
+    @property
+    def is_runge_kutta(self) -> bool:
+        """Whether it is an explicit Runge-Kutta method in torch, whose steps can be replayed."""
+        return self.family == "runge-kutta" and self.kind != "scipy"
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> SolverConfig:
@@ -153,7 +160,7 @@ class AdjointConfig(Schema):
     """
 
     mode: Annotated[
-        Literal["direct", "full", "seminorm", "checkpointed"],
+        AdjointMode,
         Field(description="direct; full: Chen et al. 2018; seminorm: Kidger et al. 2021"),
     ]
     solver: str | None
@@ -186,7 +193,7 @@ class AdjointConfig(Schema):
 class BackendConfig(Schema):
     """Whose solvers: our own (``native``), or ``torchdiffeq`` as the reference for them."""
 
-    name: Literal["native", "torchdiffeq"]
+    name: Backend
 
 
 def _null(value: object) -> str:

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from node_cli.config.schema import AsTuple, Count, Positive, Schema
+from node_cli.config.solving import AdjointMode
 
-Mode = Literal["direct", "full", "seminorm", "checkpointed"]
 Modes = Annotated[
-    tuple[Mode, ...],
+    tuple[AdjointMode, ...],
     AsTuple,
     Field(min_length=1),
     "a list of direct, full, seminorm, checkpointed",

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from node_cli.solving.counted_field import SolvableField
 from node_cli.solving.finiteness import FiniteSteps
-from node_cli.solving.grid import steps_between
+from node_cli.solving.grid import equal_steps
 from node_cli.solving.runge_kutta import Step
 from node_cli.solving.state import combine
 from node_cli.solving.step_control import StepControl
@@ -123,13 +123,15 @@ def integrate_adams(
         explicit = integration_weights(past.times[:order], t, t1)
         predicted = combine(y, explicit, past.slopes[:order])
         f1 = field.at(t1, predicted)
-        corrected = combine(y, _implicit(past, t, t1, order), [f1, *past.slopes[:order]])
+        orders = range(max(order - 1, 1), min(order + 1, MAX_ORDER, len(past.times)) + 1)
+        # Of order q + 1, by q.
+        correctors = {q: _implicit(past, t, t1, q) for q in range(orders[0] - 1, orders[-1] + 1)}
+        corrected = combine(y, correctors[order], [f1, *past.slopes[:order]])
         with torch.no_grad():
-            ratios = {
-                q: control.error_ratio(_error(past, f1, t, t1, q), y, corrected)
-                for q in (order - 1, order, order + 1)
-                if 1 <= q <= min(MAX_ORDER, len(past.times))
-            }
+            ratios = {}
+            for q in orders:
+                error = _difference(correctors[q], correctors[q - 1], f1, past.slopes[:q])
+                ratios[q] = control.error_ratio(error, y, corrected)
         if not ratios[order] <= 1.0:
             field.rejected()
             order, proposed = _longest(control, abs(t1 - t), ratios, order)
@@ -158,12 +160,12 @@ def _implicit(past: _Past, t: float, t1: float, count: int) -> list[float]:
     return integration_weights([t1, *past.times[:count]], t, t1)
 
 
-def _error(past: _Past, f1: Tensor, t: float, t1: float, order: int) -> Tensor:
-    """The difference of the correctors of order ``order + 1`` and ``order``."""
-    higher = _implicit(past, t, t1, order)
-    lower = [*_implicit(past, t, t1, order - 1), 0.0]
-    weights = [a - b for a, b in zip(higher, lower, strict=True)]
-    return combine(f1 * weights[0], weights[1:], past.slopes[:order])
+def _difference(
+    higher: Sequence[float], lower: Sequence[float], f1: Tensor, past: Sequence[Tensor]
+) -> Tensor:
+    """What two correctors differ by, of which the lower uses one past slope less."""
+    weights = [a - b for a, b in zip(higher, [*lower, 0.0], strict=True)]
+    return combine(f1 * weights[0], weights[1:], past)
 
 
 def _longest(
@@ -203,11 +205,9 @@ def integrate_adams_in_steps(
     past = _Past(max(length, 1))
     values, y = [y0], y0
     for start, stop in pairwise(times):
-        count = 0 if start == stop else steps_between(stop - start, step_size)
-        finite = FiniteSteps(method, start, stop, count)
-        for i in range(count):
-            t = start + (stop - start) * i / count
-            t1 = stop if i + 1 == count else start + (stop - start) * (i + 1) / count
+        steps = equal_steps(start, stop, step_size)
+        finite = FiniteSteps(method, start, stop, len(steps))
+        for t, t1 in steps:
             past.add(t, field.at(t, y))
             if len(past.times) < length:
                 y = Step(field, starter, t, t1, y, past.slopes[0]).y1

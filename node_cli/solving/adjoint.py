@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,10 +15,11 @@ from node_cli.solving.integration import Integrator
 from node_cli.solving.state import Layout, Norm, largest_rms
 
 
+@dataclass(frozen=True)
 class AdjointProblem:
     """What the two passes of an adjoint solve share.
 
-    Args:
+    Attributes:
         field: the vector field.
         times: the output times.
         forward: solves the problem itself.
@@ -25,16 +27,11 @@ class AdjointProblem:
         seminorm: leave the parameters out of the error norm (Kidger et al. 2021).
     """
 
-    def __init__(
-        self,
-        field: CountedField,
-        times: Sequence[float],
-        forward: Integrator,
-        backward_of: Callable[[Norm], Integrator],
-        seminorm: bool,
-    ) -> None:
-        self.field, self.times, self.forward = field, times, forward
-        self.backward_of, self.seminorm = backward_of, seminorm
+    field: CountedField
+    times: Sequence[float]
+    forward: Integrator
+    backward_of: Callable[[Norm], Integrator]
+    seminorm: bool
 
 
 def solve_with_adjoint(problem: AdjointProblem, y0: Tensor, parameters: Sequence[Tensor]) -> Tensor:

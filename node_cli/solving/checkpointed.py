@@ -62,9 +62,7 @@ class _Checkpointed(torch.autograd.Function):
         ctx.field.backward_begins()
         adjoint = torch.zeros_like(gradient[0])
         of_parameters: list[Tensor | None] = [None] * len(parameters)
-        seen = len(ctx.times)
         for (start, end, outputs), y0 in zip(reversed(ctx.steps), reversed(states), strict=True):
-            # The outputs behind the last step's end, if any, are this step's: ranges are in order.
             inside = [i for i in outputs if ctx.times[i] != end]
             for i in outputs:
                 if ctx.times[i] == end:
@@ -83,9 +81,7 @@ class _Checkpointed(torch.autograd.Function):
                 old if new is None else new if old is None else old + new
                 for old, new in zip(of_parameters, changes, strict=True)
             ]
-            seen = min([seen, *outputs])
-        # What is left are outputs at the initial time itself.
-        for i in range(seen if ctx.steps else len(ctx.times)):
-            if ctx.times[i] == ctx.times[0]:
+        for i, t in enumerate(ctx.times):
+            if t == ctx.times[0]:
                 adjoint = adjoint + gradient[i]
         return None, None, None, None, adjoint, *of_parameters

@@ -1,4 +1,4 @@
-"""Whether fixed steps stay within the finite numbers."""
+"""Whether states and fields stay within the finite numbers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ import torch
 from torch import Tensor
 
 from node_cli.errors import SolverError
+
+
+def refuse_not_finite(values: Tensor, what: str, method: str, t: float) -> None:
+    """Refuse a state or a field (``what``) with a value that is not finite.
+
+    Raises:
+        SolverError: it has one.
+    """
+    if not bool(torch.isfinite(values).all()):
+        raise SolverError(
+            f"{method} stopped at t = {t:.6g}: the {what} is not finite; try a smaller learning"
+            " rate or gradient clipping (trainer.clip_norm)."
+        )
 
 
 class FiniteSteps:

@@ -19,6 +19,15 @@ def steps_between(span: float, step_size: float) -> int:
     return max(1, math.ceil(abs(span) / step_size * (1 - _ROUNDING)))
 
 
+def equal_steps(start: float, stop: float, step_size: float) -> list[tuple[float, float]]:
+    """Start and end of each of these steps from ``start`` to ``stop``; none where they are one."""
+    if start == stop:
+        return []
+    count = steps_between(stop - start, step_size)
+    inner = [start + (stop - start) * i / count for i in range(1, count)]
+    return list(pairwise([start, *inner, stop]))
+
+
 def equal_step_grid(step_size: float) -> Callable[[Any, Any, Tensor], Tensor]:
     """A torchdiffeq ``grid_constructor`` whose grid meets every output time.
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from node_cli.solving.counted_field import SolvableField
 from node_cli.solving.finiteness import FiniteSteps
-from node_cli.solving.grid import steps_between
+from node_cli.solving.grid import equal_steps
 from node_cli.solving.state import combine
 from node_cli.solving.step_control import StepControl
 from node_cli.solving.tableau import Tableau
@@ -182,16 +182,13 @@ def integrate_in_steps(
     values = [y0]
     y = y0
     for number, (start, stop) in enumerate(pairwise(times), start=1):
-        count = 0 if start == stop else steps_between(stop - start, step_size)
-        finite = FiniteSteps(method, start, stop, count)
-        for i in range(count):
-            t0 = start + (stop - start) * i / count
-            t1 = stop if i + 1 == count else start + (stop - start) * (i + 1) / count
+        steps = equal_steps(start, stop, step_size)
+        finite = FiniteSteps(method, start, stop, len(steps))
+        for t0, t1 in steps:
             step = Step(field, tableau, t0, t1, y, field.at(t0, y))
             field.accepted()
             if observe is not None:
-                last = i + 1 == count
-                outputs = range(number, number + times.count(stop)) if last else range(0)
+                outputs = range(number, number + times.count(stop)) if t1 == stop else range(0)
                 observe(AcceptedStep(t0, t1, y, outputs))
             y = step.y1
             finite.add(y)

@@ -68,15 +68,15 @@ def solve(
     times = _checked_times(t)
     counted = CountedField(field, y0, spec.max_nfe)
     announce(counted.stats)
-    given = _parameters(field, parameters) if torch.is_grad_enabled() else []
-    wants_gradient = torch.is_grad_enabled() and spec.adjoint != "direct"
+    by_hand = torch.is_grad_enabled() and spec.adjoint != "direct"
+    given = _parameters(field, parameters) if by_hand else None
     values: State
     if spec.backend == "torchdiffeq":
         _refuse_what_torchdiffeq_lacks(spec, times)
-        values = solve_by_torchdiffeq(counted, y0, t, spec, given if wants_gradient else None)
+        values = solve_by_torchdiffeq(counted, y0, t, spec, given)
     else:
         packed = counted.layout.pack(y0)
-        solved = _solve_packed(counted, packed, times, spec, given if wants_gradient else None)
+        solved = _solve_packed(counted, packed, times, spec, given)
         values = counted.layout.unpack(solved, leading=(len(times),))
     counted.backward_begins()
     return Solution(values, counted.stats)

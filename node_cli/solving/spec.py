@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from node_cli.config.solving import METHODS, AdjointMode, Backend, SolverKind
 from node_cli.errors import SolverError
 
 if TYPE_CHECKING:
     from node_cli.config.run import RunConfig
-
-AdjointMode = Literal["direct", "full", "seminorm", "checkpointed"]
-SolverKind = Literal["adaptive", "fixed", "scipy"]
-Backend = Literal["native", "torchdiffeq"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +19,6 @@ class BackwardSpec:
     Attributes:
         method: the solver's name.
         kind: of that solver.
-        order: of that solver, where it is an Adams method of fixed order.
         rtol: relative error allowed in one step.
         atol: absolute error allowed in one step.
         step_size: longest step of a fixed-step solver.
@@ -30,7 +26,6 @@ class BackwardSpec:
 
     method: str | None = None
     kind: SolverKind | None = None
-    order: int | None = None
     rtol: float | None = None
     atol: float | None = None
     step_size: float | None = None
@@ -77,8 +72,6 @@ class SolveSpec:
     @classmethod
     def from_config(cls, config: RunConfig) -> SolveSpec:
         """The spec that the solver groups of a run ask for."""
-        from node_cli.config.solving import METHODS
-
         solver, adjoint = config.solver, config.adjoint
         # Adaptive and Runge-Kutta solvers have an order too, which is none to choose.
         chosen_order = solver.kind == "fixed" and solver.family == "multistep"
@@ -105,6 +98,11 @@ class SolveSpec:
             backend=config.backend.name,
         )
 
+    def at_tolerance(self, tolerance: float) -> SolveSpec:
+        """The same solve with one tolerance, relative and absolute, forwards and backwards."""
+        behind = replace(self.behind, rtol=None, atol=None)
+        return replace(self, rtol=tolerance, atol=tolerance, behind=behind)
+
     def in_units_of(self, time: float) -> SolveSpec:
         """The same solve where ``time`` is the unit of ``t``."""
 
@@ -123,7 +121,7 @@ class SolveSpec:
         behind = self.behind
         changed = {
             name: value
-            for name in ("method", "kind", "order", "rtol", "atol", "step_size")
+            for name in ("method", "kind", "rtol", "atol", "step_size")
             if (value := getattr(behind, name)) is not None
         }
         if behind.step_size is not None:

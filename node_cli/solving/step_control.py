@@ -9,7 +9,13 @@ from torch import Tensor
 
 from node_cli.errors import SolverError
 from node_cli.solving.counted_field import SolvableField
+from node_cli.solving.finiteness import refuse_not_finite
 from node_cli.solving.state import Norm
+
+UNDERFLOW = (
+    "its step size fell to zero, as it does where the vector field is not finite or the problem is"
+    " stiff; try a looser tolerance, a smaller learning rate or another solver"
+)
 
 _SAFETY = 0.9
 _LARGEST_SHRINK = 0.2
@@ -71,12 +77,8 @@ class StepControl:
         Raises:
             SolverError: the state or the field is not finite.
         """
-        for values, what in ((y, "state"), (f, "vector field")):
-            if not bool(torch.isfinite(values).all()):
-                raise SolverError(
-                    f"{self.method} stopped at t = {t:.6g}: the {what} is not finite; try a smaller"
-                    " learning rate or gradient clipping (trainer.clip_norm)."
-                )
+        refuse_not_finite(y, "state", self.method, t)
+        refuse_not_finite(f, "vector field", self.method, t)
         scale = self._allowed(y.abs())
         size, slope = float(self.norm(y / scale)), float(self.norm(f / scale))
         span = abs(end - t)
@@ -126,11 +128,7 @@ class StepControl:
                 " that limit or loosen the tolerance"
             )
         elif not step > _ROUNDING * max(abs(t), span):
-            cause = (
-                "its step size fell to zero, as it does where the vector field is not finite or"
-                " the problem is stiff; try a looser tolerance, a smaller learning rate or another"
-                " solver"
-            )
+            cause = UNDERFLOW
         if cause is not None:
             raise SolverError(
                 f"{self.method} stopped at t = {t:.6g} with a step of {step:.3g}: {cause}."

@@ -13,16 +13,16 @@ from torchdiffeq import odeint, odeint_adjoint
 
 from node_cli.errors import SolverError
 from node_cli.solving.counted_field import CountedField, SolvableField
+from node_cli.solving.finiteness import refuse_not_finite
 from node_cli.solving.grid import equal_step_grid
 from node_cli.solving.spec import SolveSpec
 from node_cli.solving.state import State
+from node_cli.solving.step_control import UNDERFLOW
 from node_cli.solving.trajectory import Trajectory
 
 # What torchdiffeq's assertions say when a solve cannot go on, and what it means for the user.
 _CAUSES = {
-    "underflow in dt": "its step size fell to zero, as it does where the vector field is not"
-    " finite or the problem is stiff; try a looser tolerance, a smaller learning rate or another"
-    " solver",
+    "underflow in dt": UNDERFLOW,
     "non-finite values in state": "the state is no longer finite; try a smaller learning rate or"
     " gradient clipping (trainer.clip_norm)",
     "max_num_steps exceeded": "it took more steps than solver.max_steps allows; raise that limit"
@@ -98,15 +98,10 @@ def integrate_scipy(
     def finite_field(t: Tensor, y: Tensor) -> Tensor:
         # Some of SciPy's solvers never end, and others raise, where they meet a NaN.
         slope = field.at(float(t), y)
-        if not bool(torch.isfinite(slope).all()):
-            raise SolverError(
-                f"{spec.method} stopped at t = {float(t):.6g}: the vector field is not finite; try"
-                " a smaller learning rate or gradient clipping (trainer.clip_norm)."
-            )
+        refuse_not_finite(slope, "vector field", spec.method, float(t))
         return slope
 
-    if not bool(torch.isfinite(y0).all()):
-        raise SolverError(f"{spec.method} stopped at t = {times[0]:.6g}: the state is not finite.")
+    refuse_not_finite(y0, "state", spec.method, times[0])
     with torch.no_grad(), warnings.catch_warnings():
         # torchdiffeq hands each method a smallest step, whether it knows one or not.
         warnings.filterwarnings("ignore", ".*no effect for a chosen solver")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,8 +12,9 @@ from torch import Tensor
 
 from node_cli.config.study import Figure3Config
 from node_cli.memory import synchronize
-from node_cli.solving import record_solves, total
-from node_cli.studies.subject import Findings, Row, Subject, at_tolerance, solving_modules
+from node_cli.solving import SolveSpec, record_solves, total
+from node_cli.studies.gradient_check import relative_error
+from node_cli.studies.subject import Findings, Row, Subject, solved_as, solving_modules
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,16 +27,16 @@ def figure_3(subject: Subject, config: Figure3Config) -> Findings:
     tolerance.
     """
     subject.model.eval()
-    with at_tolerance(subject.model, config.reference):
+    with solved_as(subject.model, lambda spec: spec.at_tolerance(config.reference)):
         truth = _output(subject)
     rows: list[Row] = []
     for tolerance in config.tolerances:
-        with at_tolerance(subject.model, tolerance):
+        with solved_as(subject.model, partial(SolveSpec.at_tolerance, tolerance=tolerance)):
             output = _output(subject)
             rows.append(
                 {
                     "tolerance": tolerance,
-                    "error": float((output - truth).norm() / truth.norm()),
+                    "error": relative_error(output, truth),
                     **_measured(subject, config.repeats),
                 }
             )

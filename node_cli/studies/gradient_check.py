@@ -8,15 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from node_cli.solving.spec import BackwardSpec
+from node_cli.solving import SolveSpec
 from node_cli.studies.subject import solved_as, solving_modules
 from node_cli.tasks.base import Batch, Task
 
-REFERENCE_TOLERANCE = 1e-10
+_REFERENCE = SolveSpec(method="dopri5", rtol=1e-10, atol=1e-10, adjoint="checkpointed")
 
 
 def gradient_check(task: Task, model: nn.Module, batch: Batch, gradient: Tensor) -> float:
-    r"""The relative error :math:`\|g - g^*\| / \|g^*\|` of a model's gradient on a batch.
+    """The relative error of a model's gradient on a batch, against ``reference_gradient``.
 
     Args:
         task: gives the loss.
@@ -28,9 +28,13 @@ def gradient_check(task: Task, model: nn.Module, batch: Batch, gradient: Tensor)
         SolverError: the reference cannot be solved.
         ValueError: the model solves no ODE.
     """
-    reference = reference_gradient(task, model, batch)
-    difference = gradient.to(reference) - reference
-    return float(torch.linalg.vector_norm(difference) / torch.linalg.vector_norm(reference))
+    return relative_error(gradient, reference_gradient(task, model, batch))
+
+
+def relative_error(found: Tensor, truth: Tensor) -> float:
+    r""":math:`\|x - x^*\| / \|x^*\|` of two vectors, in the precision of the truth."""
+    difference = found.to(truth) - truth
+    return float(torch.linalg.vector_norm(difference) / torch.linalg.vector_norm(truth))
 
 
 def reference_gradient(task: Task, model: nn.Module, batch: Batch) -> Tensor:
@@ -48,21 +52,7 @@ def reference_gradient(task: Task, model: nn.Module, batch: Batch) -> Tensor:
         raise ValueError("the model solves no ODE")
     exact = copy.deepcopy(model).double()
     exact.zero_grad()
-    reference = {
-        "method": "dopri5",
-        "kind": "adaptive",
-        "rtol": REFERENCE_TOLERANCE,
-        "atol": REFERENCE_TOLERANCE,
-        "adjoint": "checkpointed",
-        "step_size": None,
-        "num_steps": None,
-        "max_steps": None,
-        "max_nfe": None,
-        "min_step": None,
-        "behind": BackwardSpec(),
-        "backend": "native",
-    }
-    with torch.random.fork_rng(), solved_as(exact, **reference), torch.enable_grad():
+    with torch.random.fork_rng(), solved_as(exact, lambda _: _REFERENCE), torch.enable_grad():
         loss, _ = task.loss(exact, _in_double(batch))
         loss.backward()
     return flat_gradient(exact)

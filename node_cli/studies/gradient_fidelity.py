@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import statistics
 import time
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
-import torch
-
+from node_cli.config.solving import AdjointMode
 from node_cli.config.study import GradientFidelityConfig
 from node_cli.memory import synchronize
-from node_cli.studies.gradient_check import flat_gradient, reference_gradient
+from node_cli.solving import SolveSpec
+from node_cli.studies.gradient_check import flat_gradient, reference_gradient, relative_error
 from node_cli.studies.gradient_cost import gradient_cost
-from node_cli.studies.subject import Findings, Row, Subject, at_tolerance
+from node_cli.studies.subject import Findings, Row, Subject, solved_as
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,17 +24,20 @@ def gradient_fidelity(subject: Subject, config: GradientFidelityConfig) -> Findi
     """The relative error of the gradient, NFE, bytes kept and time, for modes and tolerances."""
     subject.model.train()
     exact = reference_gradient(subject.task, subject.model, subject.batch)
-    size = torch.linalg.vector_norm(exact)
     rows: list[Row] = []
     for mode in config.modes:
         for tolerance in config.tolerances:
-            with at_tolerance(subject.model, tolerance, adjoint=mode):
+            with solved_as(subject.model, partial(_spec, mode=mode, tolerance=tolerance)):
                 row = _measured(subject, config.repeats)
-            error = torch.linalg.vector_norm(flat_gradient(subject.model).to(exact) - exact) / size
-            rows.append({"mode": mode, "tolerance": tolerance, "error": float(error), **row})
+            error = relative_error(flat_gradient(subject.model), exact)
+            rows.append({"mode": mode, "tolerance": tolerance, "error": error, **row})
             subject.tell(rows[-1])
     subject.model.zero_grad()
     return Findings(rows, {"gradient_fidelity": _drawn(rows, subject.task.data_label)})
+
+
+def _spec(spec: SolveSpec, mode: AdjointMode, tolerance: float) -> SolveSpec:
+    return replace(spec.at_tolerance(tolerance), adjoint=mode)
 
 
 def _measured(subject: Subject, repeats: int) -> Row:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from node_cli.config.study import MemoryScalingConfig
@@ -20,7 +22,7 @@ def memory_scaling(subject: Subject, config: MemoryScalingConfig) -> Findings:
     rows: list[Row] = []
     for mode in config.modes:
         for steps in config.steps:
-            with solved_as(subject.model, adjoint=mode, num_steps=steps, step_size=None):
+            with solved_as(subject.model, partial(replace, adjoint=mode, num_steps=steps)):
                 rows.append({"mode": mode, "steps": steps, **_measured(subject)})
             subject.tell(rows[-1])
     subject.model.zero_grad()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from node_cli.solving import SolveSpec
-from node_cli.solving.spec import BackwardSpec
 from node_cli.tasks.base import Batch, Task
 
 if TYPE_CHECKING:
@@ -59,30 +58,15 @@ def solving_modules(model: nn.Module) -> list[nn.Module]:
     return [m for m in model.modules() if isinstance(getattr(m, "spec", None), SolveSpec)]
 
 
-def at_tolerance(
-    model: nn.Module, tolerance: float, **changes: object
-) -> AbstractContextManager[None]:
-    """``solved_as`` with one tolerance, forwards and backwards."""
-    return solved_as(
-        model,
-        rtol=tolerance,
-        atol=tolerance,
-        behind=BackwardSpec(rtol=tolerance, atol=tolerance),
-        **changes,
-    )
-
-
 @contextmanager
-def solved_as(model: nn.Module, **changes: object) -> Iterator[None]:
-    """Inside the ``with`` block, the model's solves differ by ``changes`` of their spec."""
+def solved_as(model: nn.Module, change: Callable[[SolveSpec], SolveSpec]) -> Iterator[None]:
+    """Inside the ``with`` block, the model solves by the specs that ``change`` makes of its own."""
     modules = solving_modules(model)
     specs = [module.spec for module in modules]
     try:
-        for module in modules:
-            spec = module.spec
+        for module, spec in zip(modules, specs, strict=True):
             assert isinstance(spec, SolveSpec)
-            # mypy cannot know the fields of a mapping.
-            module.spec = replace(spec, **changes)  # type: ignore[arg-type]
+            module.spec = change(spec)  # type: ignore[assignment]
         yield
     finally:
         for module, spec in zip(modules, specs, strict=True):

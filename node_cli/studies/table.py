@@ -1,12 +1,10 @@
-"""A study's table: for the terminal, for Markdown and as CSV."""
+"""A study's table, as CSV and as Markdown."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-
-from rich.table import Table
 
 from node_cli.studies.subject import Row
 
@@ -25,16 +23,6 @@ def write_table(folder: Path, name: str, rows: Sequence[Row]) -> None:
     lines = [columns, ["---"] * len(columns), *([shown(row[c]) for c in columns] for row in rows)]
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     (folder / f"{name}.md").write_text(text, encoding="utf-8")
-
-
-def terminal_table(rows: Sequence[Row]) -> Table:
-    """The table for a terminal."""
-    table = Table(*rows[0], box=None, pad_edge=False)
-    for column in table.columns:
-        column.justify = "right"
-    for row in rows:
-        table.add_row(*map(shown, row.values()))
-    return table
 
 
 def shown(value: str | int | float | None) -> str:

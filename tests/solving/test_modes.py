@@ -369,3 +369,9 @@ def test_an_atol_of_zero_that_cannot_be_met_is_named():
     spec = SolveSpec(rtol=1e-10, atol=0.0, max_steps=50)
     with pytest.raises(SolverError, match=r"solver\.max_steps=50 .*an atol of 0"):
         solve(lambda s, y: torch.stack([y[1], -y[0]]), y0, t, spec)
+
+
+def test_a_spec_at_another_tolerance_keeps_its_backward_solver():
+    spec = SolveSpec(adjoint="full", behind=BackwardSpec(method="bosh3", kind="adaptive", rtol=0.5))
+    backward = spec.at_tolerance(1e-6).backward()
+    assert (backward.method, backward.rtol, backward.atol) == ("bosh3", 1e-6, 1e-6)
