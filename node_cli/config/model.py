@@ -1,4 +1,4 @@
-"""The group ``model``."""
+"""The group ``model``: image classifiers, and continuous flows, which have a file of their own."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from node_cli.config.flow import HypernetworkConfig, LayeredFlowConfig
 from node_cli.config.schema import Count, Positive, Schema
 
 
@@ -56,4 +57,8 @@ class EulerNetConfig(ImageClassifierConfig):
     tied: bool
 
 
-ModelConfig = Annotated[OdeNetConfig | ResNetConfig | EulerNetConfig, Field(discriminator="name")]
+ClassifierConfig = OdeNetConfig | ResNetConfig | EulerNetConfig
+SolvedConfig = OdeNetConfig | HypernetworkConfig | LayeredFlowConfig
+ModelConfig = Annotated[
+    ClassifierConfig | HypernetworkConfig | LayeredFlowConfig, Field(discriminator="name")
+]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from node_cli.data.mnist import Images
+from node_cli.data.random_streams import random_stream
 from node_cli.errors import DataError
 
 CROP_PADDING = 4
@@ -72,7 +72,7 @@ class TrainBatches:
             raise IndexError(f"batch {index} of {len(self)}")
         start = index * self._batch_size
         places = self._order(epoch)[start : start + self._batch_size]
-        generator = _generator(self._seed, _CROPS, epoch, index)
+        generator = random_stream(self._seed, _CROPS, epoch, index)
         down, right = torch.randint(self._offsets, (2, self._batch_size), generator=generator)
         image, row, column = self._strides
         corners = places * image + down * row + right * column
@@ -82,7 +82,7 @@ class TrainBatches:
     def _order(self, epoch: int) -> Tensor:
         """Permutation of all images, int64 [N]; the last one asked for is kept."""
         if self._shuffled[0] != epoch:
-            generator = _generator(self._seed, _ORDER, epoch)
+            generator = random_stream(self._seed, _ORDER, epoch)
             self._shuffled = (epoch, torch.randperm(len(self._labels), generator=generator))
         return self._shuffled[1]
 
@@ -125,8 +125,3 @@ def _crops(padded: Tensor, height: int, width: int) -> Tensor:
 
 def _unit_floats(pixels: Tensor) -> Tensor:
     return pixels.unsqueeze(1).to(torch.float32).div_(255)
-
-
-def _generator(seed: int, *stream: int) -> torch.Generator:
-    state = np.random.SeedSequence(seed, spawn_key=stream).generate_state(1, np.uint64)
-    return torch.Generator().manual_seed(int(state[0]))

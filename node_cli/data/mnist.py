@@ -16,7 +16,7 @@ from node_cli.data.stratified import proportional_sizes, spread_over_classes
 from node_cli.errors import DataError
 
 if TYPE_CHECKING:
-    from node_cli.config.data import DataConfig
+    from node_cli.config.data import ImagesConfig
 
 MINI_FOLDER = Path(__file__).parent / "mnist_mini"
 CHECKSUMS = "SHA256SUMS"
@@ -91,7 +91,7 @@ class ImageSets:
     test: Images
 
 
-def load(config: DataConfig) -> ImageSets:
+def load(config: ImagesConfig) -> ImageSets:
     """Read the data set that ``config`` names.
 
     ``mnist`` and ``fashion-mnist`` lie as torchvision lays them out, in ``<root>/MNIST/raw`` or

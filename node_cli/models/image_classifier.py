@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from node_cli.config.model import EulerNetConfig, ModelConfig, ResNetConfig
+from node_cli.config.model import ClassifierConfig, EulerNetConfig, ResNetConfig
 from node_cli.models.euler_block import EulerBlock
 from node_cli.models.image_field import ImageField
 from node_cli.models.normalization import group_norm
@@ -25,7 +25,7 @@ class ImageClassifier(nn.Module):
         classes: number of classes.
     """
 
-    def __init__(self, config: ModelConfig, spec: SolveSpec, classes: int = 10) -> None:
+    def __init__(self, config: ClassifierConfig, spec: SolveSpec, classes: int = 10) -> None:
         super().__init__()
         make_stem = _residual_stem if config.stem == "residual" else _conv_stem
         self.stem = make_stem(config.channels)
@@ -64,7 +64,7 @@ def _residual_stem(channels: int) -> nn.Sequential:
     )
 
 
-def _depth(config: ModelConfig, spec: SolveSpec) -> nn.Module:
+def _depth(config: ClassifierConfig, spec: SolveSpec) -> nn.Module:
     if isinstance(config, ResNetConfig):
         return nn.Sequential(*(ResidualBlock(config.channels) for _ in range(config.blocks)))
     if isinstance(config, EulerNetConfig):

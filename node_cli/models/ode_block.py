@@ -26,9 +26,9 @@ class ODEBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.field: nn.Module = TimeScaledField(field, end_time) if learn_time else field
-        if learn_time:
-            spec = spec.in_units_of(end_time)
         self.spec = spec
+        # The unit of the time in which it is solved.
+        self._unit = end_time if learn_time else 1.0
         self.register_buffer(
             "times", torch.tensor([0.0, 1.0 if learn_time else end_time]), persistent=False
         )
@@ -47,7 +47,8 @@ class ODEBlock(nn.Module):
         increments would be lost.
         """
         y = y.to(torch.promote_types(y.dtype, torch.float32))
-        values = solve(self.field, y, self.times.to(y.dtype), self.spec).values
+        spec = self.spec if self._unit == 1.0 else self.spec.in_units_of(self._unit)
+        values = solve(self.field, y, self.times.to(y.dtype), spec).values
         assert isinstance(values, Tensor)
         return values[-1]
 

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from node_cli.config.run import RunConfig
 
 
+# Of an adaptive evaluation where training takes fixed steps, and so has no such limit.
+_MAX_STEPS = 10_000
+
+
 @dataclass(frozen=True)
 class BackwardSpec:
     """What the continuous adjoint does otherwise than the forward solve; None: the same.
@@ -96,6 +100,27 @@ class SolveSpec:
                 step_size=adjoint.step_size,
             ),
             backend=config.backend.name,
+        )
+
+    def evaluated_as(self, config: RunConfig) -> SolveSpec:
+        """The same solve as the ``evaluation`` group wants it; gradients are not computed there."""
+        evaluation = config.evaluation
+        name = evaluation.solver or self.method
+        kind = METHODS[name].kind
+        both = evaluation.tolerance
+        rtol = both if evaluation.rtol is None else evaluation.rtol
+        atol = both if evaluation.atol is None else evaluation.atol
+        own_steps = evaluation.step_size is not None or evaluation.num_steps is not None
+        return replace(
+            self,
+            method=name,
+            kind=kind,
+            rtol=self.rtol if rtol is None else rtol,
+            atol=self.atol if atol is None else atol,
+            step_size=evaluation.step_size if own_steps else self.step_size,
+            num_steps=evaluation.num_steps if own_steps else self.num_steps,
+            max_steps=(self.max_steps or _MAX_STEPS) if kind == "adaptive" else None,
+            min_step=self.min_step if kind == "adaptive" else None,
         )
 
     def at_tolerance(self, tolerance: float) -> SolveSpec:

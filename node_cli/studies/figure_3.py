@@ -5,10 +5,10 @@ from __future__ import annotations
 import statistics
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from node_cli.config.study import Figure3Config
 from node_cli.memory import synchronize
@@ -48,10 +48,12 @@ def figure_3(subject: Subject, config: Figure3Config) -> Findings:
 def _output(subject: Subject) -> Tensor:
     """The final states of the model's ODEs on the batch, as one vector."""
     found: list[Tensor] = []
-    hooks = [
-        module.register_forward_hook(lambda _, __, output: found.append(output.reshape(-1)))
-        for module in solving_modules(subject.model)
-    ]
+
+    def keep(_module: nn.Module, _inputs: object, output: Any) -> None:
+        state = output if isinstance(output, Tensor) else output[0]
+        found.append(state.reshape(-1))
+
+    hooks = [m.register_forward_hook(keep) for m in solving_modules(subject.model)]
     try:
         with torch.no_grad():
             subject.loss()

@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import importlib
-import pkgutil
 
+from node_cli.config.task import task_names
 from node_cli.errors import ConfigError
 from node_cli.tasks.base import Task
-
-
-def task_names() -> list[str]:
-    """The tasks that there are, by their names on the command line."""
-    modules = (module.name for module in pkgutil.iter_modules(__path__))
-    return sorted(name.replace("_", "-") for name in modules if name != "base")
 
 
 def find_task(name: str) -> type[Task]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import torch
@@ -57,16 +57,42 @@ class Loaders:
 
 @dataclass(frozen=True)
 class BestMetric:
-    """The validation metric by which the best checkpoint is chosen."""
+    """The validation metric by which the best checkpoint is chosen.
+
+    Attributes:
+        name: as ``Task.evaluate`` has it.
+        goal: whether more of it is better.
+        title: its name in a sentence, where the name is no word.
+        unit: of its value.
+    """
 
     name: str
     goal: Literal["max", "min"]
+    title: str = ""
+    unit: str = ""
+
+    def __str__(self) -> str:
+        """What it is called in a sentence."""
+        return self.title or self.name
 
     def improves(self, value: float, best: float | None) -> bool:
         """Whether ``value`` is better than ``best``; anything is better than nothing."""
         if best is None:
             return True
         return value > best if self.goal == "max" else value < best
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What is examined once, at the end of a run.
+
+    Attributes:
+        metrics: by name.
+        animations: GIF files by name.
+    """
+
+    metrics: dict[str, float] = field(default_factory=dict)
+    animations: dict[str, bytes] = field(default_factory=dict)
 
 
 class Task(ABC):
@@ -114,3 +140,13 @@ class Task(ABC):
             data: the validation set.
             history: one mapping of tag to value for each epoch so far.
         """
+
+    def audit(self, model: nn.Module, data: EvaluationData, draw: bool) -> Audit:
+        """Examine the tested model in ways that are too dear for each epoch.
+
+        Args:
+            model: in evaluation mode, with the best weights.
+            data: the test set.
+            draw: whether animations are wanted.
+        """
+        return Audit()

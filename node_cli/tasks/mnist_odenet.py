@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from node_cli.config.data import ImagesConfig
+from node_cli.config.model import ClassifierConfig
 from node_cli.data.batches import EvalBatches, TrainBatches
 from node_cli.data.mnist import ImageSets, load
 from node_cli.models.image_classifier import ImageClassifier
@@ -30,6 +32,7 @@ class MnistOdeNet(Task):
     @cached_property
     def images(self) -> ImageSets:
         """The three sets of images, read once."""
+        assert isinstance(self.config.data, ImagesConfig)
         return load(self.config.data)
 
     @property
@@ -40,11 +43,13 @@ class MnistOdeNet(Task):
     def build_model(self) -> nn.Module:
         """The network of the ``model`` group, solved as the solver groups say."""
         spec = SolveSpec.from_config(self.config)
+        assert isinstance(self.config.model, ClassifierConfig)
         return ImageClassifier(self.config.model, spec, classes=len(self.images.classes))
 
     def loaders(self, device: torch.device) -> Loaders:
         """Batches of ``(images [B, 1, 28, 28], labels [B])``."""
         data = self.config.data
+        assert isinstance(data, ImagesConfig)
         return Loaders(
             train=TrainBatches(
                 self.images.train,

@@ -17,12 +17,15 @@ from node_cli.errors import CheckpointError
 
 FORMAT = 1
 
-# What must be the same for a checkpoint to go on; the rest of the config may change.
-_MUST_AGREE = {
+# What must be the same for a checkpoint to go on; the rest of the config may change. None stands
+# for all settings of a group, but for those that only say where data lie and how they are read.
+_MAY_DIFFER = ("data.root", "data.download", "data.eval_batch_size")
+_MUST_AGREE: dict[str, tuple[str, ...] | None] = {
     "seed": None,
-    "task": None,
+    "task": ("name",),
     "model": None,
-    "data": ("name", "validation", "batch_size", "augment"),
+    "data": None,
+    "regularization": None,
     "optimizer": ("name",),
 }
 
@@ -71,8 +74,15 @@ def write_checkpoint(path: Path, content: Mapping[str, Any], config: RunConfig) 
         ) from error
 
 
-def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
+def read_checkpoint(
+    path: Path, device: torch.device, option: str = "trainer.resume"
+) -> dict[str, Any]:
     """Read a checkpoint with ``weights_only=True``.
+
+    Args:
+        path: of the file.
+        device: where its tensors go.
+        option: by which the user named the run, for messages.
 
     Raises:
         CheckpointError: there is none, it is damaged, or another version wrote it.
@@ -81,13 +91,13 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
         content = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(
-            f"there is no checkpoint {path}: give trainer.resume the folder of a run that got as"
+            f"there is no checkpoint {path}: give {option} the folder of a run that got as"
             " far as its first checkpoint."
         ) from error
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"{path} is damaged or no checkpoint of node-train"
-            f" ({type(error).__name__}). Resume from another run or start anew."
+            f" ({type(error).__name__}). Use another run or start anew."
         ) from error
     if not isinstance(content, dict) or "format" not in content:
         raise CheckpointError(f"{path} is no checkpoint of node-train. Start anew.")
@@ -115,6 +125,7 @@ def check_same_experiment(path: Path, content: Mapping[str, Any], config: RunCon
             old = saved.get(group) or {}
             names = members or tuple(dict.fromkeys((*wanted[group], *old)))
             pairs = [(f"{group}.{n}", old.get(n), wanted[group].get(n)) for n in names]
+            pairs = [pair for pair in pairs if pair[0] not in _MAY_DIFFER]
         differences += [f"{name}={old} (now {new})" for name, old, new in pairs if old != new]
     if differences:
         raise CheckpointError(

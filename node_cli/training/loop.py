@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,10 @@ from torch import nn
 from node_cli.config.run import RunConfig
 from node_cli.errors import DivergenceError, Interrupted
 from node_cli.memory import SavedBytes, peak_device_bytes, peak_resident_bytes
-from node_cli.solving import record_solves, total
+from node_cli.solving import SolveSpec, record_solves, total
 from node_cli.solving.torchdiffeq_backend import torchdiffeq_failures
 from node_cli.studies.gradient_check import flat_gradient, gradient_check
-from node_cli.studies.subject import Findings, Row, Subject
+from node_cli.studies.subject import Findings, Row, Subject, solved_as
 from node_cli.studies.table import shown
 from node_cli.tasks.base import Batch, EvaluationData, Split, Task
 from node_cli.training.checkpoint import checkpoint_paths, write_checkpoint
@@ -128,8 +128,19 @@ class TrainingLoop:
         self._terminal.phase("testing")
         self.model.load_state_dict(best["model"])
         values = self._evaluate("test")
+        if self.config.evaluation.differs:
+            as_trained = self._evaluate("test", as_trained=True)
+            values |= {f"{tag}_as_trained": value for tag, value in as_trained.items()}
+        values |= self._audit()
         self._recorder.scalars(self.progress.step, self._epochs_done(), values)
         return values
+
+    def _audit(self) -> dict[str, float]:
+        """The task's own examination of the tested model; its metrics by tag."""
+        with self._evaluating():
+            audit = self.task.audit(self.model, self._loaders.test, self.config.trainer.figures)
+        self._recorder.animations(self.progress.step, audit.animations)
+        return {f"{name}/test": value for name, value in audit.metrics.items()}
 
     def study(self, study: Callable[[Subject], Findings]) -> Findings:
         """Measure the model as it is now; figures are logged, each row is shown as it comes.
@@ -157,17 +168,32 @@ class TrainingLoop:
         self._recorder.figures(self.progress.step, findings.figures)
         return findings
 
-    def _evaluate(self, split: Split) -> dict[str, float]:
+    def _evaluate(self, split: Split, as_trained: bool = False) -> dict[str, float]:
         """Metrics of a split by tag, such as ``accuracy/val``, with the solves' mean NFE."""
         data = self._loaders.val if split == "val" else self._loaders.test
-        self.model.eval()
-        with torch.no_grad(), self._autocast(), record_solves() as solves:
+        with self._evaluating(as_trained), record_solves() as solves:
             metrics = self.task.evaluate(self.model, self._interruptible(data))
-        self.model.train()
         values = {f"{name}/{split}": value for name, value in metrics.items()}
         if solves:
             values[f"nfe/forward_{split}"] = total(solves).nfe_forward / len(data)
         return values
+
+    @contextmanager
+    def _evaluating(self, as_trained: bool = False) -> Iterator[None]:
+        """The model in evaluation mode, solved as the ``evaluation`` group says."""
+        change = (lambda spec: spec) if as_trained else self._evaluated
+        self.model.eval()
+        with (
+            torch.no_grad(),
+            self._autocast(),
+            solved_as(self.model, change),
+            torchdiffeq_failures(self.config.evaluation.solver or self.config.solver.name),
+        ):
+            yield
+        self.model.train()
+
+    def _evaluated(self, spec: SolveSpec) -> SolveSpec:
+        return spec.evaluated_as(self.config)
 
     def _train_epoch(self) -> None:
         progress, trainer = self.progress, self.config.trainer
@@ -288,10 +314,8 @@ class TrainingLoop:
         self._recorder.flush()
 
     def _draw(self) -> None:
-        self.model.eval()
-        with torch.no_grad(), self._autocast():
+        with self._evaluating():
             figures = self.task.figures(self.model, self._loaders.val, self.progress.history)
-        self.model.train()
         self._recorder.figures(self.progress.step, figures)
 
     def _log_window(self) -> None:

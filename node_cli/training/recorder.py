@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
@@ -49,6 +51,18 @@ class Recorder:
         for name, figure in figures.items():
             figure.savefig(self._figures / f"{name}.png")
             self._events.add_figure(name, figure, step)
+
+    def animations(self, step: int, animations: Mapping[str, bytes]) -> None:
+        """Log GIF files by name, which TensorBoard plays, and keep ``figures/<name>.gif``."""
+        self._figures.mkdir(exist_ok=True)
+        for name, gif in animations.items():
+            (self._figures / f"{name}.gif").write_bytes(gif)
+            width, height = struct.unpack("<HH", gif[6:10])
+            image = Summary.Image(
+                height=height, width=width, colorspace=3, encoded_image_string=gif
+            )
+            summary = Summary(value=[Summary.Value(tag=name, image=image)])
+            self._events._get_file_writer().add_summary(summary, step)
 
     def text(self, tag: str, text: str) -> None:
         """Log a text, shown as it is in TensorBoard's text tab."""

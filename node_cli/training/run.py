@@ -28,7 +28,14 @@ from node_cli.training.terminal import Terminal
 log = logging.getLogger(__name__)
 
 # Settings that say where and how a run is shown, not what it computes.
-_NOT_HYPERPARAMETERS = ("debug.", "trainer.resume", "trainer.progress", "trainer.figures")
+_NOT_HYPERPARAMETERS = (
+    "debug.",
+    "task.models",
+    "task.data",
+    "trainer.resume",
+    "trainer.progress",
+    "trainer.figures",
+)
 
 
 def run(config: RunConfig, folder: Path) -> float | None:

@@ -4,6 +4,7 @@ from node_cli.config.catalogue import Catalogue
 from node_cli.config.location import conf_dir
 from node_cli.config.run import validate
 from node_cli.config.solving import METHODS
+from node_cli.config.task import tasks_with
 from node_cli.errors import ConfigError
 
 CATALOGUE = Catalogue([conf_dir()])
@@ -12,6 +13,27 @@ CATALOGUE = Catalogue([conf_dir()])
 def needed_by(solver):
     """What a solver cannot be without."""
     return ["adjoint=full"] if METHODS[solver].kind == "scipy" else []
+
+
+# What a member cannot be without.
+NEEDED = {
+    "study=memory-scaling": ["solver=rk4"],
+    "data=image": ["task=cnf-2d", "data.path=picture.png"],
+    "data=table": ["task=cnf-tabular", "data.path=table.csv"],
+    "task=cnf-tabular": ["data.path=table.csv"],
+    "trace=closed-form": ["task=cnf-2d"],
+    "trace=exact": ["task=cnf-2d"],
+    "trace=hutchinson": ["task=cnf-2d"],
+    "regularization=rnode": ["task=cnf-2d"],
+}
+
+
+def needed_of(group, member):
+    """The task of a model or of data, and the trace of a flow of several hidden layers."""
+    if group not in ("model", "data"):
+        return []
+    trace = ["trace=exact"] if member.startswith("concat") else []
+    return [f"task={tasks_with(group, member)[0]}", *trace]
 
 
 def test_defaults_follow_the_field(config_of):
@@ -35,8 +57,7 @@ def test_defaults_follow_the_field(config_of):
     ],
 )
 def test_every_member_of_every_group_is_a_valid_config(config_of, group, member):
-    needed = ["solver=rk4"] if member == "memory-scaling" and group == "study" else []
-    config_of(f"{group}={member}", *needed)
+    config_of(f"{group}={member}", *NEEDED.get(f"{group}={member}", needed_of(group, member)))
 
 
 @pytest.mark.parametrize("solver", CATALOGUE.groups["solver"])

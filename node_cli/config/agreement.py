@@ -1,0 +1,236 @@
+"""What the groups of a config ask of each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from node_cli.config.flow import FlowConfig
+from node_cli.config.model import OdeNetConfig, SolvedConfig
+from node_cli.config.solving import METHODS
+from node_cli.config.study import GradientFidelityConfig, MemoryScalingConfig
+from node_cli.config.task import tasks_with
+
+if TYPE_CHECKING:
+    from node_cli.config.run import RunConfig
+
+
+def disagreements(config: RunConfig) -> Iterator[str]:
+    """One sentence for each pair of groups that do not go together."""
+    misfits = list(_of_the_task(config))
+    if misfits:  # what follows would only be confusing
+        yield from misfits
+        return
+    if isinstance(config.model, SolvedConfig):
+        yield from _of_the_solve(config, config.model)
+        yield from _of_the_study(config)
+        yield from _of_the_evaluation(config, config.model)
+    else:
+        yield from _without_a_solve(config)
+    if isinstance(config.model, FlowConfig):
+        yield from _of_the_flow(config, config.model)
+    else:
+        yield from _without_a_flow(config)
+
+
+def _of_the_task(config: RunConfig) -> Iterator[str]:
+    task = config.task
+    pairs: tuple[tuple[Literal["model", "data"], str, tuple[str, ...]], ...] = (
+        ("model", config.model.name, task.models),
+        ("data", config.data.name, task.data),
+    )
+    for group, name, known in pairs:
+        if name not in known:
+            others = " and ".join(f"task={other}" for other in tasks_with(group, name))
+            yield (
+                f"task={task.name} {group}={name}: they do not go together; {group}={name} is for"
+                f" {others or 'no task'}. With task={task.name} use {group}={', '.join(known)}."
+            )
+
+
+def _without_a_solve(config: RunConfig) -> Iterator[str]:
+    model, study, adjoint = config.model, config.study, config.adjoint
+    if study.name != "none":
+        yield f"study={study.name} model={model.name}: this model solves no ODE; use model=odenet."
+    if adjoint.check_every is not None:
+        yield (
+            f"adjoint.check_every={adjoint.check_every} model={model.name}: this model solves no"
+            " ODE; leave it out, or use model=odenet."
+        )
+    if config.evaluation.differs:
+        yield (
+            f"evaluation model={model.name}: this model solves no ODE; leave the settings of"
+            " evaluation out, or use model=odenet."
+        )
+
+
+def _of_the_flow(config: RunConfig, model: FlowConfig) -> Iterator[str]:
+    trace, name = config.trace, config.model.name
+    if trace.name == "none":
+        yield (
+            f"model={name} trace=none: a flow needs the trace of its Jacobian; use"
+            " trace=closed-form, trace=exact or trace=hutchinson."
+        )
+    if trace.name == "closed-form" and model.hidden_layers != 1:
+        yield (
+            f"model={name} trace=closed-form: only a field with one hidden layer has a closed form,"
+            f" and this one has {model.hidden_layers}; use trace=exact or trace=hutchinson, or"
+            " model.hidden=[64]."
+        )
+    if config.trainer.precision != "fp32":
+        yield (
+            f"model={name} trainer.precision={config.trainer.precision}: a density needs single"
+            " precision; use trainer.precision=fp32."
+        )
+
+
+def _without_a_flow(config: RunConfig) -> Iterator[str]:
+    name = config.model.name
+    if config.trace.name != "none":
+        yield f"model={name} trace={config.trace.name}: this model has no trace; use trace=none."
+    for penalty, weight in config.regularization.weights.items():
+        yield (
+            f"model={name} regularization.{penalty}={weight:g}: this model is no flow; use"
+            " regularization=none."
+        )
+
+
+def _of_the_study(config: RunConfig) -> Iterator[str]:
+    study, solver = config.study, config.solver
+    if isinstance(study, GradientFidelityConfig | MemoryScalingConfig):
+        for mode in study.modes:
+            if mode == "direct" and solver.kind == "scipy":
+                yield f"study={study.name} solver={solver.name}: SciPy has no direct gradients."
+            if mode == "checkpointed" and not (
+                solver.is_runge_kutta and config.backend.name == "native"
+            ):
+                yield (
+                    f"study={study.name} solver={solver.name} backend={config.backend.name}:"
+                    " checkpointed gradients need our own Runge-Kutta solvers; leave that mode"
+                    " out of study.modes."
+                )
+    if isinstance(study, MemoryScalingConfig) and solver.kind != "fixed":
+        yield (
+            f"study=memory-scaling solver={solver.name}: its steps are given; use a fixed-step"
+            " solver such as solver=rk4."
+        )
+    if study.name in ("gradient-fidelity", "figure-3") and solver.kind == "fixed":
+        yield (
+            f"study={study.name} solver={solver.name}: it varies the tolerance; use an adaptive"
+            " solver such as solver=dopri5."
+        )
+
+
+def _of_the_solve(config: RunConfig, model: SolvedConfig) -> Iterator[str]:
+    solver, adjoint = config.solver, config.adjoint
+    if isinstance(model, OdeNetConfig) and model.name == "rk-net":
+        if not solver.is_runge_kutta:
+            yield (
+                f"model=rk-net solver={solver.name}: RK-Net is backpropagated through a"
+                " Runge-Kutta solver; use one such as solver=dopri5 or solver=rk4, or"
+                " model=odenet."
+            )
+        if adjoint.mode != "direct":
+            yield (
+                f"model=rk-net adjoint={adjoint.mode}: RK-Net is backpropagated directly;"
+                " use adjoint=direct, or model=odenet."
+            )
+    elif solver.kind == "scipy" and not adjoint.continuous:
+        yield (
+            f"solver={solver.name} adjoint={adjoint.mode}: SciPy runs outside of torch, so"
+            " nothing can be backpropagated through it; use adjoint=full or adjoint=seminorm."
+        )
+    elif adjoint.mode == "checkpointed" and not solver.is_runge_kutta:
+        yield (
+            f"solver={solver.name} adjoint=checkpointed: only the steps of Runge-Kutta solvers"
+            " can be replayed one by one; use one such as solver=dopri5, or adjoint=full."
+        )
+    if solver.num_steps is None:
+        yield from _of_the_step("solver.step_size", solver.step_size, model)
+    yield from _of_the_backward_solve(config)
+    yield from _of_the_backend(config)
+
+
+def _of_the_step(name: str, step: float | None, model: SolvedConfig) -> Iterator[str]:
+    if step is not None and step > model.T:
+        yield f"{name}={step:g}: must be at most model.T={model.T:g}, the length of the interval."
+
+
+def _of_the_backward_solve(config: RunConfig) -> Iterator[str]:
+    solver, adjoint, tolerance = config.solver, config.adjoint, config.tolerance
+    behind = adjoint.solver or solver.name
+    if METHODS[behind].kind == "fixed":
+        if adjoint.step_size is None and solver.kind != "fixed":
+            yield (
+                f"adjoint.solver={behind} needs a step: give adjoint.step_size (for example 0.1)."
+            )
+    elif adjoint.step_size is not None:
+        yield (
+            f"adjoint.step_size={adjoint.step_size:g}: {behind} chooses its own steps. Leave"
+            " adjoint.step_size out, or use a fixed-step solver such as adjoint.solver=rk4."
+        )
+    rtol = tolerance.rtol if adjoint.rtol is None else adjoint.rtol
+    atol = tolerance.atol if adjoint.atol is None else adjoint.atol
+    yield from _of_the_tolerances("adjoint", rtol, atol)
+
+
+def _of_the_evaluation(config: RunConfig, model: SolvedConfig) -> Iterator[str]:
+    evaluation, solver, tolerance = config.evaluation, config.solver, config.tolerance
+    name = evaluation.solver or solver.name
+    steps = {"step_size": evaluation.step_size, "num_steps": evaluation.num_steps}
+    given = {key: value for key, value in steps.items() if value is not None}
+    if METHODS[name].kind == "fixed":
+        if not given and solver.kind != "fixed":
+            yield (
+                f"evaluation.solver={name} needs a step: give evaluation.step_size (for example"
+                " 0.1) or evaluation.num_steps (for example 10)."
+            )
+        yield from _of_the_step("evaluation.step_size", evaluation.step_size, model)
+    else:
+        for key, value in given.items():
+            yield (
+                f"evaluation.{key}={value:g}: {name} chooses its own steps. Leave evaluation.{key}"
+                " out, or use a fixed-step solver such as evaluation.solver=rk4."
+            )
+    if evaluation.solver == "adams" and config.backend.name == "torchdiffeq":
+        yield (
+            "evaluation.solver=adams backend=torchdiffeq: torchdiffeq has no adaptive Adams method;"
+            " use backend=native."
+        )
+    rtol = tolerance.rtol if evaluation.rtol is None else evaluation.rtol
+    atol = tolerance.atol if evaluation.atol is None else evaluation.atol
+    yield from _of_the_tolerances("evaluation", rtol, atol)
+
+
+def _of_the_tolerances(group: str, rtol: float, atol: float) -> Iterator[str]:
+    if rtol == 0 and atol == 0:
+        yield (
+            f"{group}.rtol={rtol:g} {group}.atol={atol:g}: no solver is without any error; at"
+            " least one of them must be > 0."
+        )
+
+
+def _of_the_backend(config: RunConfig) -> Iterator[str]:
+    if config.backend.name != "torchdiffeq":
+        return
+    solver, adjoint = config.solver, config.adjoint
+    if "adams" in (solver.name, adjoint.solver):
+        yield (
+            "solver=adams backend=torchdiffeq: torchdiffeq has no adaptive Adams method; use"
+            " backend=native."
+        )
+    if adjoint.mode == "checkpointed":
+        yield (
+            "adjoint=checkpointed backend=torchdiffeq: torchdiffeq has no such mode; use"
+            " backend=native."
+        )
+    if solver.min_step is not None:
+        yield (
+            f"solver.min_step={solver.min_step:g} backend=torchdiffeq: torchdiffeq takes such a"
+            " step whatever its error; use backend=native."
+        )
+    if solver.kind == "fixed" and solver.family == "multistep" and (solver.order or 0) < 4:
+        yield (
+            f"solver.order={solver.order} backend=torchdiffeq: must be at least 4 there; use"
+            " backend=native."
+        )

@@ -1,0 +1,203 @@
+"""Figures of densities, samples and paths."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from numpy.typing import NDArray
+
+from node_cli.figures.canvas import new_figure
+
+Floats = NDArray[np.float32]
+Box = tuple[float, float, float, float]  # left, right, bottom, top
+
+_BINS = 100
+_MOST_PAIRS = 4
+
+
+class Frame(NamedTuple):
+    """A moment of an animation.
+
+    Attributes:
+        label: what is written above it.
+        samples: ``[N, 2]``.
+        density: ``[rows, columns]``, the first row at the bottom.
+    """
+
+    label: str
+    samples: Floats
+    density: Floats
+
+
+def density_panels(
+    data: Floats, samples: Floats, density: Floats, truth: Floats | None, box: Box, title: str
+) -> Figure:
+    """Points of the data, samples of the model, its density, and the true one where it is known.
+
+    Args:
+        data: ``[N, 2]``.
+        samples: ``[M, 2]``.
+        density: ``[rows, columns]``, the first row at the bottom.
+        truth: likewise; None: not known.
+        box: what the panels show.
+        title: of the whole.
+    """
+    panels = 3 if truth is None else 4
+    figure = new_figure(3.1 * panels, 3.6)
+    figure.suptitle(title)
+    axes = figure.subplots(1, panels)
+    _histogram(axes[0], data, box, "data")
+    _histogram(axes[1], samples, box, "samples of the model")
+    top = float(density.max()) if truth is None else max(float(density.max()), float(truth.max()))
+    picture = _picture(axes[2], density, box, top, "density of the model")
+    if truth is not None:
+        picture = _picture(axes[3], truth, box, top, "true density")
+    figure.colorbar(picture, ax=axes[-1], shrink=0.8)
+    return figure
+
+
+def flow_paths(paths: Floats, title: str) -> Figure:
+    """The way of points from the base to the data.
+
+    Args:
+        paths: ``[places, N, 2]``; the first place is the base.
+        title: the title.
+    """
+    figure = new_figure(5.2, 4.8)
+    axis = figure.subplots()
+    places = len(paths)
+    pieces = np.stack((paths[:-1], paths[1:]), axis=2).reshape(-1, 2, 2)
+    shares = np.repeat(np.arange(1, places) / (places - 1), paths.shape[1])
+    lines = LineCollection(list(pieces), array=shares, cmap="viridis", linewidths=0.5, alpha=0.6)
+    axis.add_collection(lines)
+    axis.scatter(
+        paths[0, :, 0],
+        paths[0, :, 1],
+        s=10,
+        marker="o",
+        facecolors="none",
+        edgecolors="gray",
+        label="base",
+    )
+    axis.scatter(
+        paths[-1, :, 0],
+        paths[-1, :, 1],
+        s=10,
+        marker="x",
+        color="black",
+        linewidths=0.8,
+        label="data",
+    )
+    figure.colorbar(lines, ax=axis, label="share of the way from the base to the data")
+    axis.set_aspect("equal")
+    axis.set_title(title)
+    axis.legend(loc="upper right")
+    return figure
+
+
+def animation(frames: Iterable[Frame], box: Box, title: str, seconds: float = 0.12) -> bytes:
+    """An animated GIF of samples and density; the last frame stays for a while.
+
+    Args:
+        frames: in the order of time.
+        box: what is shown.
+        title: above each frame.
+        seconds: a frame.
+    """
+    from PIL import Image
+
+    pictures = []
+    for frame in frames:
+        figure = new_figure(6.6, 3.6)
+        figure.suptitle(f"{title}, {frame.label}")
+        axes = figure.subplots(1, 2)
+        _histogram(axes[0], frame.samples, box, "samples")
+        _picture(axes[1], frame.density, box, float(frame.density.max()), "density")
+        canvas = figure.canvas
+        assert isinstance(canvas, FigureCanvasAgg)
+        canvas.draw()
+        rgba = Image.frombytes("RGBA", canvas.get_width_height(), bytes(canvas.buffer_rgba()))
+        pictures.append(rgba.convert("RGB").convert("P", palette=Image.Palette.ADAPTIVE))
+    durations = [round(1000 * seconds)] * (len(pictures) - 1) + [1500]
+    buffer = io.BytesIO()
+    pictures[0].save(
+        buffer,
+        format="GIF",
+        save_all=True,
+        append_images=pictures[1:],
+        duration=durations,
+        loop=0,
+    )
+    return buffer.getvalue()
+
+
+def pair_plots(data: Floats, samples: Floats, columns: Sequence[str], title: str) -> Figure:
+    """Each pair of the first columns, data below the diagonal, samples above, marginals on it.
+
+    Args:
+        data: ``[N, d]``.
+        samples: ``[M, d]``.
+        columns: d names.
+        title: of the whole.
+    """
+    shown = min(_MOST_PAIRS, data.shape[1])
+    figure = new_figure(2.3 * shown + 0.6, 2.3 * shown + 0.6)
+    figure.suptitle(title)
+    axes = figure.subplots(shown, shown, squeeze=False)
+    low = np.quantile(data, 0.001, axis=0)
+    high = np.quantile(data, 0.999, axis=0)
+    margin = 0.15 * (high - low)
+    low, high = low - margin, high + margin
+    for row in range(shown):
+        for column in range(shown):
+            axis = axes[row, column]
+            if row == column:
+                bins = np.linspace(low[row], high[row], 40).tolist()
+                axis.hist(data[:, row], bins, density=True, alpha=0.4, label="data")
+                axis.hist(
+                    samples[:, row], bins, density=True, histtype="step", color="black",
+                    label="samples",
+                )  # fmt: skip
+                if row == 0:
+                    axis.legend(fontsize=7)
+            else:
+                points, marker = (data, "o") if row > column else (samples, "x")
+                axis.scatter(points[:, column], points[:, row], s=4, marker=marker, linewidths=0.5)
+                axis.set_ylim(low[row], high[row])
+            axis.set_xlim(low[column], high[column])
+            axis.tick_params(labelsize=7)
+            if row == shown - 1:
+                axis.set_xlabel(columns[column], fontsize=8)
+            if column == 0:
+                axis.set_ylabel(columns[row], fontsize=8)
+    return figure
+
+
+def _histogram(axis: Axes, points: Floats, box: Box, title: str) -> None:
+    area = ((box[0], box[1]), (box[2], box[3]))
+    axis.hist2d(points[:, 0], points[:, 1], bins=_BINS, range=area, cmap="viridis")
+    _frame(axis, box, title)
+
+
+def _picture(axis: Axes, density: Floats, box: Box, top: float, title: str) -> AxesImage:
+    picture = axis.imshow(
+        density, extent=box, origin="lower", cmap="viridis", vmin=0.0, vmax=top or None
+    )
+    _frame(axis, box, title)
+    return picture
+
+
+def _frame(axis: Axes, box: Box, title: str) -> None:
+    axis.set_xlim(box[0], box[1])
+    axis.set_ylim(box[2], box[3])
+    axis.set_aspect("equal")
+    axis.set_title(title, fontsize=10)
+    axis.tick_params(labelsize=7)

@@ -1,0 +1,94 @@
+"""Continuous normalizing flows of the rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from node_cli.config.data import TableConfig
+from node_cli.data.points import PointBatches, ShuffledBatches
+from node_cli.data.table import Split, Table, read_table, split_table
+from node_cli.models.normalizing_flow import NormalizingFlow
+from node_cli.tasks.base import Audit, EvaluationData, Loaders
+from node_cli.tasks.base_density import DensityTask, build_flow, inversion_error
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SHOWN_POINTS = 2_000
+_FIGURE_SEED = 0
+
+
+class CnfTabular(DensityTask):
+    """FFJORD's experiment on tables (Grathwohl et al. 2019, section 4.2), on a user's own file."""
+
+    @cached_property
+    def _table(self) -> tuple[Table, Split]:
+        data = self.config.data
+        assert isinstance(data, TableConfig)
+        assert data.path is not None
+        table = read_table(Path(data.path))
+        return table, split_table(table, data.validation, data.test, self.config.seed)
+
+    @property
+    def data_label(self) -> str:
+        """The name of the file."""
+        assert isinstance(self.config.data, TableConfig)
+        return Path(self.config.data.path or "").name
+
+    @property
+    def dimensions(self) -> int:
+        """The number of columns."""
+        return len(self._table[0].columns)
+
+    def build_model(self) -> nn.Module:
+        """A flow that standardises by the mean and the deviation of the training rows."""
+        table, split = self._table
+        model = build_flow(self.config, self.dimensions)
+        model.columns = table.columns
+        model.standardise(split.mean, split.std)
+        return model
+
+    def loaders(self, device: torch.device) -> Loaders:
+        """Batches of rows ``[B, d]``, in the units of the file."""
+        _, split = self._table
+        data = self.config.data
+        return Loaders(
+            train=ShuffledBatches(split.train, data.batch_size, self.config.seed, device),
+            val=PointBatches(split.validation, data.eval_batch_size, device),
+            test=PointBatches(split.test, data.eval_batch_size, device),
+        )
+
+    def figures(
+        self, model: nn.Module, data: EvaluationData, history: Sequence[Mapping[str, float]]
+    ) -> dict[str, Figure]:
+        """Pairs of the first columns, data and samples; curves over epochs."""
+        from node_cli.figures.density import pair_plots
+
+        assert isinstance(model, NormalizingFlow)
+        assert isinstance(data, PointBatches)
+        rows = data.points[:_SHOWN_POINTS]
+        generator = torch.Generator().manual_seed(_FIGURE_SEED)
+        samples = model.sample(len(rows), generator)
+        return {
+            "pairs": pair_plots(
+                rows.cpu().numpy(),
+                samples.cpu().numpy(),
+                self._table[0].columns,
+                f"{self.data_label}: validation rows below the diagonal, samples above",
+            ),
+            **self.curves(history),
+        }
+
+    def audit(self, model: nn.Module, data: EvaluationData, draw: bool) -> Audit:
+        """Inversion error on test rows."""
+        assert isinstance(model, NormalizingFlow)
+        return Audit(inversion_error(model, next(iter(data))))
+
+
+TASK = CnfTabular
