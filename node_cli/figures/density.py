@@ -76,7 +76,8 @@ def flow_paths(paths: Floats, title: str) -> Figure:
     places = len(paths)
     pieces = np.stack((paths[:-1], paths[1:]), axis=2).reshape(-1, 2, 2)
     shares = np.repeat(np.arange(1, places) / (places - 1), paths.shape[1])
-    lines = LineCollection(list(pieces), array=shares, cmap="viridis", linewidths=0.5, alpha=0.6)
+    lines = LineCollection(list(pieces), array=shares, cmap="viridis", linewidths=0.5)
+    lines.set_clim(0.0, 1.0)
     axis.add_collection(lines)
     axis.scatter(
         paths[0, :, 0],

@@ -102,7 +102,7 @@ class ContinuousFlow(nn.Module):
         Raises:
             SolverError: the solve failed.
         """
-        if self.training and isinstance(self.field, LayeredField):
+        if isinstance(self.field, LayeredField) and self.field.training:
             self.field.iterate_power()
         fractions = [1.0 - place if self._reverse else place for place in places]
         unit = self._T if self.log_time is None else 1.0
@@ -120,7 +120,7 @@ class ContinuousFlow(nn.Module):
             self._noise(points) if traced else None,
             penalties,
             1 if fractions[-1] >= fractions[0] else -1,
-            None if self.log_time is None else self.log_time.exp(),
+            self.log_time,
         )
         values = solve(dynamics, state, times, spec, parameters=self.parameters()).values
         parts = (values,) if isinstance(values, Tensor) else values

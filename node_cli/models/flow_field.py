@@ -227,6 +227,9 @@ class LayeredField(FlowField):
             (Miyato et al. 2018), which bounds how fast the field changes.
     """
 
+    # Power iteration goes on in training, as running statistics do.
+    has_moving_state = True
+
     def __init__(
         self,
         dimensions: int,

@@ -23,6 +23,8 @@ class MovingBatchNorm(nn.Module):
         momentum: share of a batch in the moving statistics.
     """
 
+    has_moving_state = True
+
     running_mean: Tensor
     running_var: Tensor
     batches: Tensor

@@ -9,13 +9,20 @@ import torch
 from torch import Tensor, nn
 
 from node_cli.solving import SolveSpec
-from node_cli.studies.subject import solved_as, solving_modules
+from node_cli.studies.subject import (
+    frozen_statistics,
+    same_randomness,
+    solved_as,
+    solving_modules,
+)
 from node_cli.tasks.base import Batch, Task
 
 _REFERENCE = SolveSpec(method="dopri5", rtol=1e-10, atol=1e-10, adjoint="checkpointed")
 
 
-def gradient_check(task: Task, model: nn.Module, batch: Batch, gradient: Tensor) -> float:
+def gradient_check(
+    task: Task, model: nn.Module, batch: Batch, gradient: Tensor, randomness: Tensor | None = None
+) -> float:
     """The relative error of a model's gradient on a batch, against ``reference_gradient``.
 
     Args:
@@ -23,12 +30,14 @@ def gradient_check(task: Task, model: nn.Module, batch: Batch, gradient: Tensor)
         model: with the parameters at which the gradient was computed.
         batch: the one it was computed on.
         gradient: what is checked, as ``flat_gradient`` gives it.
+        randomness: the state of the CPU's generator before the loss was computed; None: that of
+            ``Subject.loss``.
 
     Raises:
         SolverError: the reference cannot be solved.
         ValueError: the model solves no ODE.
     """
-    return relative_error(gradient, reference_gradient(task, model, batch))
+    return relative_error(gradient, reference_gradient(task, model, batch, randomness))
 
 
 def relative_error(found: Tensor, truth: Tensor) -> float:
@@ -37,12 +46,15 @@ def relative_error(found: Tensor, truth: Tensor) -> float:
     return float(torch.linalg.vector_norm(difference) / torch.linalg.vector_norm(truth))
 
 
-def reference_gradient(task: Task, model: nn.Module, batch: Batch) -> Tensor:
+def reference_gradient(
+    task: Task, model: nn.Module, batch: Batch, randomness: Tensor | None = None
+) -> Tensor:
     """The gradient in float64 at tolerance 1e-10, backpropagated through the discrete solve.
 
     It is computed by replaying dopri5's steps, which gives what direct backpropagation gives up to
     rounding and needs the memory of one step. Where the field has kinks, as with ReLU, it takes
-    thousands of evaluations. The model and the random generators are left as they were.
+    thousands of evaluations. The model and the random generators are left as they were. Noise in
+    the loss is drawn from ``randomness``, and running statistics count as they are.
 
     Raises:
         SolverError: the reference cannot be solved.
@@ -52,7 +64,13 @@ def reference_gradient(task: Task, model: nn.Module, batch: Batch) -> Tensor:
         raise ValueError("the model solves no ODE")
     exact = copy.deepcopy(model).double()
     exact.zero_grad()
-    with torch.random.fork_rng(), solved_as(exact, lambda _: _REFERENCE), torch.enable_grad():
+    device = next(exact.parameters()).device
+    with (
+        same_randomness(device, randomness),
+        frozen_statistics(exact),
+        solved_as(exact, lambda _: _REFERENCE),
+        torch.enable_grad(),
+    ):
         loss, _ = task.loss(exact, _in_double(batch))
         loss.backward()
     return flat_gradient(exact)

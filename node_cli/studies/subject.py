@@ -41,8 +41,9 @@ class Subject:
     tell: Callable[[Row], None]
 
     def loss(self) -> Tensor:
-        """The loss of the training batch."""
-        return self.task.loss(self.model, self.batch)[0]
+        """The loss of the training batch, the same each time at the same parameters."""
+        with same_randomness(self.device), frozen_statistics(self.model):
+            return self.task.loss(self.model, self.batch)[0]
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,35 @@ class Findings:
 
     rows: list[Row] = field(default_factory=list)
     figures: dict[str, Figure] = field(default_factory=dict)
+
+
+@contextmanager
+def same_randomness(device: torch.device, state: Tensor | None = None) -> Iterator[None]:
+    """Inside the ``with`` block, torch's generators start where they did the last time.
+
+    Args:
+        device: whose generator is kept aside, with that of the CPU.
+        state: of the CPU's generator; None: that of seed 0.
+    """
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(0)
+        if state is not None:
+            torch.set_rng_state(state)
+        yield
+
+
+@contextmanager
+def frozen_statistics(model: nn.Module) -> Iterator[None]:
+    """Inside the ``with`` block, running statistics and the like are used and left alone."""
+    layers = [m for m in model.modules() if getattr(m, "has_moving_state", False) and m.training]
+    for layer in layers:
+        layer.train(False)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.train(True)
 
 
 def solving_modules(model: nn.Module) -> list[nn.Module]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class DensityTask(Task):
     """Maximum likelihood of points, with the integrals of the ``regularization`` group."""
 
-    best: ClassVar[BestMetric] = BestMetric("nll", "min", "negative log-likelihood", "nats")
+    best: ClassVar[BestMetric] = BestMetric("nll", "min", "NLL", "nats")
 
     @property
     @abstractmethod

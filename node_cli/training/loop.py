@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from node_cli.config.run import RunConfig
 from node_cli.errors import DivergenceError, Interrupted
@@ -233,6 +233,9 @@ class TrainingLoop:
             self._saved_bytes.measure() if measure_memory else nullcontext()
         )
         saved_bytes = None
+        every = config.adjoint.check_every
+        checked = every is not None and (self.progress.step + 1) % every == 0
+        randomness = torch.get_rng_state() if checked else None
         with record_solves() as solves, watch:
             with self._autocast():
                 loss, metrics = self.task.loss(self.model, batch)
@@ -249,9 +252,8 @@ class TrainingLoop:
         values = {"loss/train": float(loss.detach())}
         values |= {f"{name}/train": float(value) for name, value in metrics.items()}
         self._latest["lr"] = self._optimizer.param_groups[0]["lr"]
-        every = config.adjoint.check_every
-        if every is not None and (self.progress.step + 1) % every == 0:
-            self._latest["gradient/relative_error"] = self._gradient_error(batch)
+        if checked:
+            self._latest["gradient/relative_error"] = self._gradient_error(batch, randomness)
         if config.trainer.clip_norm is not None:
             self._scaler.unscale_(self._optimizer)
             norm = nn.utils.clip_grad_norm_(self.model.parameters(), config.trainer.clip_norm)
@@ -269,11 +271,11 @@ class TrainingLoop:
             self.progress.saved_bytes_peak = max(self.progress.saved_bytes_peak, saved_bytes)
         return values
 
-    def _gradient_error(self, batch: Batch) -> float:
+    def _gradient_error(self, batch: Batch, randomness: Tensor | None) -> float:
         """The relative error of this step's gradient; the step's time does not include it."""
         started = time.perf_counter()
         gradient = flat_gradient(self.model) / self._scaler.get_scale()
-        error = gradient_check(self.task, self.model, batch, gradient)
+        error = gradient_check(self.task, self.model, batch, gradient, randomness)
         self._aside += time.perf_counter() - started
         return error
 

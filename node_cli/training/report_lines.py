@@ -40,10 +40,17 @@ def closing_lines(summary: Mapping[str, Any], best: BestMetric, folder: Path) ->
     """The result, its cost, where it lies and how to look at it."""
     final, nfe, memory = summary["final"], summary["nfe"], summary["memory"]
     tested = final[f"{best.name}/test"]
+    unit = f" {best.unit}" if best.unit else ""
     result = (
-        f"{summary['data']} test {best.name} {tested:.4f}  (weights of epoch"
-        f" {summary['best']['epoch']}, validation {best.name} {summary['best']['value']:.4f})"
+        f"{summary['data']} test {best} {tested:.4f}{unit}  (weights of epoch"
+        f" {summary['best']['epoch']}, validation {summary['best']['value']:.4f})"
     )
+    shown = (f"{best.name}/test", "loss/test")
+    others = [
+        f"{tag} {value:.4g}"
+        for tag, value in final.items()
+        if tag.partition("/")[2].startswith("test") and tag not in shown
+    ]
     steps = "1 step" if summary["steps"] == 1 else f"{summary['steps']} steps"
     cost = [f"{steps} in {_duration(summary['seconds'])}"]
     if nfe["forward_mean"] is not None:
@@ -55,6 +62,7 @@ def closing_lines(summary: Mapping[str, Any], best: BestMetric, folder: Path) ->
     cost.append(f"resident peak {memory['rss_peak_bytes'] / 1e6:.0f} MB")
     return [
         result,
+        *(["  ".join(others)] if others else []),
         "  ".join(cost),
         f"run folder   {folder}",
         f"look at it   tensorboard --logdir {folder}",
