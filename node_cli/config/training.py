@@ -114,6 +114,7 @@ class TrainerConfig(Schema):
     patience: Count | None
     overfit_batches: Count | None
     figures: bool
+    figures_every: Count
     resume: Text | None
     progress: Literal["auto", "bar", "lines", "off"]
 

@@ -122,7 +122,8 @@ class ContinuousFlow(nn.Module):
             1 if fractions[-1] >= fractions[0] else -1,
             self.log_time,
         )
-        values = solve(dynamics, state, times, spec, parameters=self.parameters()).values
+        solution = solve(dynamics, state, times, spec, self.parameters(), passive=len(penalties))
+        values = solution.values
         parts = (values,) if isinstance(values, Tensor) else values
         if len(places) == 2:
             parts = tuple(part[-1] for part in parts)

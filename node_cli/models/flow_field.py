@@ -250,6 +250,7 @@ class LayeredField(FlowField):
                     if isinstance(linear, nn.Linear):
                         nn.utils.parametrizations.spectral_norm(linear)
                         self._normalized.append(linear)
+        self.train(self.training)
 
     @property
     def hidden_layers(self) -> int:

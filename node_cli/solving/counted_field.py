@@ -48,11 +48,14 @@ class CountedField:
         field: ``f(t, y)``.
         y0: a state, for its shapes, its dtype and its device.
         max_nfe: evaluations that each of the two passes may take; None: no limit.
+        passive: last parts of the state that do not count in the error norm.
     """
 
-    def __init__(self, field: VectorField, y0: State, max_nfe: int | None = None) -> None:
+    def __init__(
+        self, field: VectorField, y0: State, max_nfe: int | None = None, passive: int = 0
+    ) -> None:
         self.stats = SolveStats()
-        self.layout = Layout(y0)
+        self.layout = Layout(y0, passive)
         self._last_time: Tensor | None = None
         self._field = field
         self._max_nfe = max_nfe

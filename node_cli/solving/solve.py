@@ -40,6 +40,7 @@ def solve(
     t: Tensor,
     spec: SolveSpec,
     parameters: Iterable[Tensor] | None = None,
+    passive: int = 0,
 ) -> Solution:
     r"""Solve :math:`dy/dt = f(t, y),\ y(t_0) = y_0` at the times ``t``.
 
@@ -60,13 +61,16 @@ def solve(
         parameters: tensors that every mode but ``direct`` gives gradients for; by default the
             parameters of ``field`` where it is a module. Other tensors that the field uses get a
             gradient in ``direct`` mode only.
+        passive: so many last parts of the state are integrals that no other part depends on and
+            that need no accuracy of their own: they do not decide the steps. With torchdiffeq's
+            solvers they do.
 
     Raises:
         SolverError: the state or the field left the finite numbers, or a limit was reached.
         ValueError: the times are not in order, or the mode does not go with the solver.
     """
     times = _checked_times(t)
-    counted = CountedField(field, y0, spec.max_nfe)
+    counted = CountedField(field, y0, spec.max_nfe, passive)
     announce(counted.stats)
     by_hand = torch.is_grad_enabled() and spec.adjoint != "direct"
     given = _parameters(field, parameters) if by_hand else None

@@ -18,11 +18,13 @@ class Layout:
 
     Args:
         state: a state of the shapes to be remembered.
+        passive: so many last parts of a tuple do not count in the norm.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, passive: int = 0) -> None:
         self._shapes = None if isinstance(state, Tensor) else [part.shape for part in state]
         self._sizes = [] if self._shapes is None else [shape.numel() for shape in self._shapes]
+        self._counting = len(self._sizes) - passive
 
     def pack(self, state: State) -> Tensor:
         """The state as one tensor: of its own shape, or of shape ``[n]`` for a tuple."""
@@ -41,8 +43,10 @@ class Layout:
         )
 
     def norm(self, packed: Tensor) -> Tensor:
-        """The root mean square; of a tuple the largest among those of its parts."""
-        return largest_rms(packed.split(self._sizes) if self._sizes else [packed])
+        """The root mean square; of a tuple the largest among those of its parts that count."""
+        if not self._sizes:
+            return largest_rms([packed])
+        return largest_rms(packed.split(self._sizes)[: self._counting])
 
 
 def largest_rms(parts: Sequence[Tensor]) -> Tensor:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from node_cli.config.data import TableConfig
 from node_cli.data.points import PointBatches, ShuffledBatches
@@ -86,9 +86,27 @@ class CnfTabular(DensityTask):
         }
 
     def audit(self, model: nn.Module, data: EvaluationData, draw: bool) -> Audit:
-        """Inversion error on test rows."""
+        """Inversion error on test rows, and their NLL by a Gaussian, for comparison."""
         assert isinstance(model, NormalizingFlow)
-        return Audit(inversion_error(model, next(iter(data))))
+        assert isinstance(data, PointBatches)
+        metrics = inversion_error(model, next(iter(data)))
+        gaussian = nll_of_gaussian(self._table[1].train, data.points.cpu())
+        if gaussian is not None:
+            metrics["nll_of_gaussian"] = gaussian
+        return Audit(metrics)
+
+
+def nll_of_gaussian(train: Tensor, test: Tensor) -> float | None:
+    """The NLL of rows, in nats, by the Gaussian with mean and covariance of the training rows.
+
+    None where that covariance is singular.
+    """
+    rows = train.double()
+    factor, failed = torch.linalg.cholesky_ex(torch.cov(rows.t()).reshape(2 * (rows.shape[1],)))
+    if int(failed):
+        return None
+    gaussian = torch.distributions.MultivariateNormal(rows.mean(dim=0), scale_tril=factor)
+    return -float(gaussian.log_prob(test.double()).mean())
 
 
 TASK = CnfTabular

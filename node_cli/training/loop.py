@@ -304,7 +304,10 @@ class TrainingLoop:
             f"epoch {progress.epoch + 1}{f'/{last}' if last else ''}  {in_words(means)}  {shown}"
             f"  {progress.seconds:.0f} s"
         )
-        if self.config.trainer.figures:
+        trainer = self.config.trainer
+        if trainer.figures and (
+            len(progress.history) % trainer.figures_every == 0 or self._finished()
+        ):
             self._draw()
         if progress.batch >= self._epoch_batches:
             progress.epoch += 1

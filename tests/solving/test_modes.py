@@ -1,5 +1,6 @@
 """What the ways to gradients cost and keep, and how they agree."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -375,3 +376,24 @@ def test_a_spec_at_another_tolerance_keeps_its_backward_solver():
     spec = SolveSpec(adjoint="full", behind=BackwardSpec(method="bosh3", kind="adaptive", rtol=0.5))
     backward = spec.at_tolerance(1e-6).backward()
     assert (backward.method, backward.rtol, backward.atol) == ("bosh3", 1e-6, 1e-6)
+
+
+@pytest.mark.parametrize("mode", ["direct", "full", "checkpointed"])
+def test_passive_parts_do_not_decide_the_steps_and_are_right_all_the_same(mode):
+    def field(t, state):
+        y = state[0]
+        return (-y, *(10 * torch.cos(9 * t) * torch.ones_like(y) for _ in state[1:]))
+
+    y0 = torch.ones(3, dtype=torch.float64, requires_grad=True)
+    times = torch.tensor([0.0, 1.0])
+    spec = SolveSpec(rtol=1e-6, atol=1e-6, adjoint=mode)
+    alone = solve(field, (y0,), times, spec)
+    ridden = solve(field, (y0, torch.zeros_like(y0)), times, spec, passive=1)
+    heeded = solve(field, (y0, torch.zeros_like(y0)), times, spec)
+    assert torch.equal(alone.values[0], ridden.values[0])
+    assert alone.stats.nfe_forward == ridden.stats.nfe_forward < heeded.stats.nfe_forward
+    truth = torch.full((3,), 10 * math.sin(9.0) / 9, dtype=torch.float64)
+    torch.testing.assert_close(heeded.values[1][-1], truth, atol=1e-4, rtol=0)
+    torch.testing.assert_close(ridden.values[1][-1], truth, atol=0.1, rtol=0)
+    (gradient,) = torch.autograd.grad(ridden.values[0][-1].sum(), y0)
+    torch.testing.assert_close(gradient, torch.full_like(y0, math.exp(-1)), atol=1e-5, rtol=0)
