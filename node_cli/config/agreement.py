@@ -88,11 +88,10 @@ def _without_a_flow(config: RunConfig) -> Iterator[str]:
     name = config.model.name
     if config.trace.name != "none":
         yield f"model={name} trace={config.trace.name}: this model has no trace; use trace=none."
-    for penalty, weight in config.regularization.weights.items():
-        yield (
-            f"model={name} regularization.{penalty}={weight:g}: this model is no flow; use"
-            " regularization=none."
-        )
+    weights = config.regularization.weights
+    if weights:
+        given = " ".join(f"regularization.{penalty}={w:g}" for penalty, w in weights.items())
+        yield f"model={name} {given}: this model is no flow; use regularization=none."
 
 
 def _of_the_study(config: RunConfig) -> Iterator[str]:
