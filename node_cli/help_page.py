@@ -20,6 +20,7 @@ _TITLES = {
     "tolerance": "Tolerances",
     "adjoint": "Adjoint modes",
     "data": "Data",
+    "trace": "Traces of flows",
 }
 
 _KINDS = {"adaptive": "adaptive", "fixed": "fixed step", "scipy": "SciPy, with adjoint=full"}
@@ -34,7 +35,8 @@ _NAMES = {
     "model.blocks": "blocks of resnet, Euler steps of euler-net",
     "tolerance.rtol": "relative error allowed in one step",
     "tolerance.atol": "absolute error allowed in one step",
-    "data.root": "folder of the data set's files",
+    "data.root": "folder of the data set's files; data.path for image and table",
+    "evaluation.tolerance": "rtol and atol of validation and test; also evaluation.solver",
 }
 
 _FLAGS = {
@@ -51,6 +53,7 @@ _EXAMPLES = {
     "node-train": "the defaults, on a sample of MNIST that is in the package",
     "node-train solver=rk4 solver.step_size=0.25": "a fixed-step solver",
     "node-train model=resnet data=mnist data.root=DIR": "the residual net on the full MNIST",
+    "node-train task=cnf-2d data=pinwheel": "a continuous normalizing flow",
     "node-train -m tolerance.rtol=1e-2,1e-3 adjoint=direct,full": "a sweep of four runs",
     "node-train trainer.resume=outputs/mnist-odenet/DATE_TIME": "go on with a run",
 }
