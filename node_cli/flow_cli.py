@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import math
 import sys
 from collections.abc import Sequence
@@ -12,12 +13,15 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from node_cli.config.solving import METHODS
 from node_cli.errors import CheckpointError, ConfigError, DataError, RunError
 
 if TYPE_CHECKING:
+    from node_cli.config.run import RunConfig
     from node_cli.models.normalizing_flow import NormalizingFlow
 
 _CHUNK = 10_000
+_FARTHEST = 1e6
 _FORMATS = (".csv", ".npy")
 
 
@@ -72,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument(
         "-n", "--count", type=_count, required=True, metavar="N", help="number of samples"
     )
-    sample.add_argument("--seed", type=int, default=0, help="default: 0")
+    sample.add_argument("--seed", type=_seed, default=0, help="default: 0")
     sample.set_defaults(run_command=_sample)
     density = commands.add_parser(
         "log-density", parents=[shared], help="log-density of points, in nats"
@@ -114,9 +118,18 @@ def _log_density(options: argparse.Namespace) -> None:
             f" {', '.join(model.columns)}, in this order."
         )
     points = torch.from_numpy(table.values).to(model.shift)
+    far = ((points - model.shift) / model.scale).abs().max(dim=1).values > _FARTHEST
+    if bool(far.any()):
+        raise DataError(
+            f"{options.points}: row {int(far.nonzero()[0])} (from 0) is more than {_FARTHEST:g}"
+            " standard deviations from the data; no density can be computed there."
+        )
     with torch.no_grad():
         found = torch.cat([model(chunk).log_density.cpu() for chunk in points.split(_CHUNK)])
-    _write(options.output, found.numpy().reshape(-1, 1), ["log_density"])
+    if options.output.suffix == ".npy":
+        np.save(options.output, found.numpy())
+    else:
+        _write(options.output, found.unsqueeze(1).numpy(), ["log_density"])
     mean = float(found.double().mean())
     bits = -mean / (model.dimensions * math.log(2))
     print(
@@ -138,13 +151,14 @@ def _load(folder: Path, tolerance: float | None) -> NormalizingFlow:
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     _, path = checkpoint_paths(folder)
-    content = read_checkpoint(path, device, option="RUN")
+    content = read_checkpoint(path, option="RUN")
     config = validate(content["config"])
     if not isinstance(config.model, FlowConfig):
         raise CheckpointError(
             f"{folder} is a run of task={config.task.name}, whose model has no density; give a run"
             " of task=cnf-2d or task=cnf-tabular."
         )
+    _refuse_a_tolerance_in_vain(config, tolerance)
     model = build_flow(config, dimensions_of(content["model"]))
     model.load_state_dict(content["model"])
     for module in solving_modules(model):
@@ -153,12 +167,29 @@ def _load(folder: Path, tolerance: float | None) -> NormalizingFlow:
     return model.to(device).eval()
 
 
-def _write(path: Path, values: NDArray[np.float32], columns: Sequence[str]) -> None:
+def _write(path: Path, values: NDArray[np.floating], columns: Sequence[str]) -> None:
     if path.suffix == ".npy":
-        np.save(path, values if len(columns) > 1 else values[:, 0])
-    else:
-        # Nine significant digits give a float32 back exactly.
-        np.savetxt(path, values, "%.9g", ",", header=",".join(columns), comments="")
+        np.save(path, values)
+        return
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows([f"{value:.12g}" for value in row] for row in values.tolist())
+
+
+def _refuse_a_tolerance_in_vain(config: RunConfig, tolerance: float | None) -> None:
+    solver = config.evaluation.solver or config.solver.name
+    if tolerance is not None and METHODS[solver].kind == "fixed":
+        raise ConfigError(
+            f"--tolerance {tolerance:g}: the run is solved by {solver}, which takes fixed steps and"
+            " heeds no tolerance; leave it out."
+        )
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"{text} must be an integer from 0 to 9223372036854775807")
+    return int(text)
 
 
 def _output(text: str) -> Path:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
 from node_cli.config.flow import FlowConfig
-from node_cli.config.model import OdeNetConfig, SolvedConfig
+from node_cli.config.model import OdeNetConfig, interval, solves_an_ode
 from node_cli.config.solving import METHODS
 from node_cli.config.study import GradientFidelityConfig, MemoryScalingConfig
-from node_cli.config.task import tasks_with
+from node_cli.config.task import members_of, tasks_with
 
 if TYPE_CHECKING:
     from node_cli.config.run import RunConfig
@@ -21,10 +21,10 @@ def disagreements(config: RunConfig) -> Iterator[str]:
     if misfits:  # what follows would only be confusing
         yield from misfits
         return
-    if isinstance(config.model, SolvedConfig):
-        yield from _of_the_solve(config, config.model)
+    if solves_an_ode(config.model):
+        yield from _of_the_solve(config)
         yield from _of_the_study(config)
-        yield from _of_the_evaluation(config, config.model)
+        yield from _of_the_evaluation(config)
     else:
         yield from _without_a_solve(config)
     if isinstance(config.model, FlowConfig):
@@ -34,17 +34,18 @@ def disagreements(config: RunConfig) -> Iterator[str]:
 
 
 def _of_the_task(config: RunConfig) -> Iterator[str]:
-    task = config.task
-    pairs: tuple[tuple[Literal["model", "data"], str, tuple[str, ...]], ...] = (
-        ("model", config.model.name, task.models),
-        ("data", config.data.name, task.data),
+    task = config.task.name
+    groups: tuple[tuple[Literal["model", "data"], str], ...] = (
+        ("model", config.model.name),
+        ("data", config.data.name),
     )
-    for group, name, known in pairs:
+    for group, name in groups:
+        known = members_of(task, group)
         if name not in known:
             others = " and ".join(f"task={other}" for other in tasks_with(group, name))
             yield (
-                f"task={task.name} {group}={name}: they do not go together; {group}={name} is for"
-                f" {others or 'no task'}. With task={task.name} use {group}={', '.join(known)}."
+                f"task={task} {group}={name}: they do not go together; {group}={name} is for"
+                f" {others or 'no task'}. With task={task} use {group}={', '.join(known)}."
             )
 
 
@@ -120,8 +121,8 @@ def _of_the_study(config: RunConfig) -> Iterator[str]:
         )
 
 
-def _of_the_solve(config: RunConfig, model: SolvedConfig) -> Iterator[str]:
-    solver, adjoint = config.solver, config.adjoint
+def _of_the_solve(config: RunConfig) -> Iterator[str]:
+    solver, adjoint, model = config.solver, config.adjoint, config.model
     if isinstance(model, OdeNetConfig) and model.name == "rk-net":
         if not solver.is_runge_kutta:
             yield (
@@ -145,14 +146,15 @@ def _of_the_solve(config: RunConfig, model: SolvedConfig) -> Iterator[str]:
             " can be replayed one by one; use one such as solver=dopri5, or adjoint=full."
         )
     if solver.num_steps is None:
-        yield from _of_the_step("solver.step_size", solver.step_size, model)
+        yield from _of_the_step(config, "solver.step_size", solver.step_size)
     yield from _of_the_backward_solve(config)
     yield from _of_the_backend(config)
 
 
-def _of_the_step(name: str, step: float | None, model: SolvedConfig) -> Iterator[str]:
-    if step is not None and step > model.T:
-        yield f"{name}={step:g}: must be at most model.T={model.T:g}, the length of the interval."
+def _of_the_step(config: RunConfig, name: str, step: float | None) -> Iterator[str]:
+    end = interval(config.model)
+    if step is not None and end is not None and step > end:
+        yield f"{name}={step:g}: must be at most model.T={end:g}, the length of the interval."
 
 
 def _of_the_backward_solve(config: RunConfig) -> Iterator[str]:
@@ -173,7 +175,7 @@ def _of_the_backward_solve(config: RunConfig) -> Iterator[str]:
     yield from _of_the_tolerances("adjoint", rtol, atol)
 
 
-def _of_the_evaluation(config: RunConfig, model: SolvedConfig) -> Iterator[str]:
+def _of_the_evaluation(config: RunConfig) -> Iterator[str]:
     evaluation, solver, tolerance = config.evaluation, config.solver, config.tolerance
     name = evaluation.solver or solver.name
     steps = {"step_size": evaluation.step_size, "num_steps": evaluation.num_steps}
@@ -184,7 +186,14 @@ def _of_the_evaluation(config: RunConfig, model: SolvedConfig) -> Iterator[str]:
                 f"evaluation.solver={name} needs a step: give evaluation.step_size (for example"
                 " 0.1) or evaluation.num_steps (for example 10)."
             )
-        yield from _of_the_step("evaluation.step_size", evaluation.step_size, model)
+        yield from _of_the_step(config, "evaluation.step_size", evaluation.step_size)
+        for key in ("tolerance", "rtol", "atol"):
+            if getattr(evaluation, key) is not None:
+                yield (
+                    f"evaluation.{key}={getattr(evaluation, key):g}: {name} takes fixed steps and"
+                    f" heeds no tolerance. Leave evaluation.{key} out, or add"
+                    " evaluation.solver=dopri5."
+                )
     else:
         for key, value in given.items():
             yield (

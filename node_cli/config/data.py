@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
+from node_cli.config.matrix import is_covariance
 from node_cli.config.schema import (
     AsTuple,
     BetweenZeroAndOne,
@@ -16,6 +16,7 @@ from node_cli.config.schema import (
     Schema,
     Text,
 )
+from node_cli.config.series import SeriesConfig
 
 TRAINING_IMAGES = {"mnist-mini": 6_000, "mnist": 60_000, "fashion-mnist": 60_000}
 
@@ -104,8 +105,8 @@ class CheckerboardConfig(DensityConfig):
     name: Literal["checkerboard"]
 
 
-Numbers = Annotated[tuple[float, ...], AsTuple]
-Rows = Annotated[tuple[Numbers, ...], AsTuple]
+Numbers = Annotated[tuple[float, ...], AsTuple, "a list of numbers"]
+Rows = Annotated[tuple[Numbers, ...], AsTuple, "a list of lists of numbers"]
 
 
 class MixtureConfig(DensityConfig):
@@ -131,7 +132,9 @@ class MixtureConfig(DensityConfig):
         count = len(self.weights)
         if len(self.means) != count or any(len(mean) != 2 for mean in self.means):
             raise ValueError(f"data.means: must be {count} pairs [x,y], one for each weight.")
-        if len(self.covariances) != count or not all(map(_is_covariance, self.covariances)):
+        if len(self.covariances) != count or not all(
+            len(rows) == 2 and is_covariance(rows) for rows in self.covariances
+        ):
             raise ValueError(
                 f"data.covariances: must be {count} matrices [[a,b],[b,c]], one for each weight,"
                 " symmetric and positive definite."
@@ -189,11 +192,6 @@ class TableConfig(Schema):
 
 
 PlaneConfig = ShapeConfig | CheckerboardConfig | MixtureConfig | ImageConfig
-DataConfig = Annotated[ImagesConfig | PlaneConfig | TableConfig, Field(discriminator="name")]
-
-
-def _is_covariance(rows: tuple[tuple[float, ...], ...]) -> bool:
-    if len(rows) != 2 or any(len(row) != 2 for row in rows):
-        return False
-    matrix = np.array(rows)
-    return bool(rows[0][1] == rows[1][0] and (np.linalg.eigvalsh(matrix) > 0).all())
+DataConfig = Annotated[
+    ImagesConfig | PlaneConfig | TableConfig | SeriesConfig, Field(discriminator="name")
+]

@@ -79,6 +79,8 @@ def _find(model: type[BaseModel], location: tuple[int | str, ...]) -> tuple[str,
             here = get_type_hints(group, include_extras=True).get(part, group)
         else:
             members = get_args(_plain(here))
+            if not all(isinstance(m, type) and issubclass(m, BaseModel) for m in members):
+                break  # a choice of plain values, whose own words say what is allowed
             here = next(m for m in members if part in get_args(get_type_hints(m)["name"]))
     return path, here
 

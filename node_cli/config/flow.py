@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-import numpy as np
 from pydantic import Field, model_validator
 
-from node_cli.config.schema import AsTuple, Count, NonNegative, Positive, Schema
+from node_cli.config.matrix import is_covariance
+from node_cli.config.schema import (
+    AsTuple,
+    Count,
+    NonNegative,
+    Positive,
+    Schema,
+    listed_as_yaml,
+)
 
 TraceName = Literal["closed-form", "exact", "hutchinson"]
 NoiseName = Literal["rademacher", "gaussian"]
@@ -57,7 +64,7 @@ class RegularizationConfig(Schema):
         return {name: weight for name, weight in names.items() if weight > 0}
 
 
-Row = Annotated[tuple[float, ...], AsTuple]
+Row = Annotated[tuple[float, ...], AsTuple, "a list of numbers"]
 Covariance = Annotated[
     float | Row | Annotated[tuple[Row, ...], AsTuple],
     "a number > 0, a list of them, or a symmetric positive definite matrix as a list of rows",
@@ -87,16 +94,17 @@ class FlowConfig(Schema):
     @model_validator(mode="after")
     def _base_is_a_gaussian(self) -> FlowConfig:
         given = self.base_covariance
-        matrix = np.atleast_1d(np.array(given, dtype=float)) if _is_regular(given) else None
-        if matrix is not None and matrix.ndim < 2:
-            right = matrix.size > 0 and bool((matrix > 0).all())
+        if isinstance(given, float):
+            right = given > 0
         else:
-            right = matrix is not None and _is_positive_definite(matrix)
+            rows = [row for row in given if isinstance(row, tuple)]
+            variances = [number for number in given if isinstance(number, float)]
+            right = is_covariance(rows) if rows else min(variances, default=0) > 0
         if not right:
             raise ValueError(
-                f"model.base_covariance={_shown(given)}: must be a number > 0, a list of them (a"
-                " variance for each dimension), or a symmetric positive definite matrix as a list"
-                " of rows, such as [[1.0,0.2],[0.2,0.5]]."
+                f"model.base_covariance={listed_as_yaml(given)}: must be a number > 0, a list of"
+                " them (a variance for each dimension), or a symmetric positive definite matrix as"
+                " a list of rows, such as [[1.0,0.2],[0.2,0.5]]."
             )
         return self
 
@@ -144,23 +152,3 @@ class LayeredFlowConfig(FlowConfig):
     def hidden_layers(self) -> int:
         """As many as are listed."""
         return len(self.hidden)
-
-
-def _is_regular(given: object) -> bool:
-    """Whether it is a number, a list of numbers, or a list of lists of one length."""
-    if not isinstance(given, tuple):
-        return True
-    lengths = {len(row) if isinstance(row, tuple) else 0 for row in given}
-    return len(lengths) == 1
-
-
-def _is_positive_definite(matrix: np.ndarray) -> bool:
-    if matrix.shape[0] != matrix.shape[1] or not np.array_equal(matrix, matrix.T):
-        return False
-    return bool((np.linalg.eigvalsh(matrix) > 0).all())
-
-
-def _shown(given: object) -> str:
-    return (
-        str(list(given) if isinstance(given, tuple) else given).replace("(", "[").replace(")", "]")
-    )

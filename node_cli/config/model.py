@@ -8,6 +8,12 @@ from pydantic import Field, field_validator
 
 from node_cli.config.flow import HypernetworkConfig, LayeredFlowConfig
 from node_cli.config.schema import Count, Positive, Schema
+from node_cli.config.series import (
+    AutoregressiveConfig,
+    LatentOdeConfig,
+    SeriesModelConfig,
+    VariationalConfig,
+)
 
 
 class ImageClassifierConfig(Schema):
@@ -58,7 +64,21 @@ class EulerNetConfig(ImageClassifierConfig):
 
 
 ClassifierConfig = OdeNetConfig | ResNetConfig | EulerNetConfig
-SolvedConfig = OdeNetConfig | HypernetworkConfig | LayeredFlowConfig
+FlowModelConfig = HypernetworkConfig | LayeredFlowConfig
 ModelConfig = Annotated[
-    ClassifierConfig | HypernetworkConfig | LayeredFlowConfig, Field(discriminator="name")
+    ClassifierConfig | FlowModelConfig | SeriesModelConfig, Field(discriminator="name")
 ]
+
+
+def solves_an_ode(model: ModelConfig) -> bool:
+    """Whether a model has a solve that the groups ``solver`` and ``adjoint`` decide about."""
+    if isinstance(model, VariationalConfig):
+        return isinstance(model, LatentOdeConfig) or model.encoder == "ode-rnn"
+    if isinstance(model, AutoregressiveConfig):
+        return model.name == "ode-rnn"
+    return isinstance(model, OdeNetConfig | FlowModelConfig)
+
+
+def interval(model: ModelConfig) -> float | None:
+    """The length of the interval over which a model's ODE is solved; None: the data decide."""
+    return model.T if isinstance(model, OdeNetConfig | FlowModelConfig) else None

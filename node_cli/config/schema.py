@@ -47,6 +47,13 @@ def allowed(annotation: Any) -> str:
     return "null" if annotation is NoneType else plain.get(annotation, "a group of settings")
 
 
+def listed_as_yaml(value: Any) -> str:
+    """A number or nested tuples of numbers as one would write them on the command line."""
+    if isinstance(value, tuple | list):
+        return f"[{','.join(map(listed_as_yaml, value))}]"
+    return str(value)
+
+
 def listed(names: Sequence[Any]) -> str:
     """``a``, or ``one of a, b``."""
     joined = ", ".join(map(str, names))

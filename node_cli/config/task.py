@@ -49,12 +49,13 @@ def task_names() -> list[str]:
     return sorted(file.replace("_", "-") for file in files if not file.startswith("base"))
 
 
+def members_of(task: str, group: Literal["model", "data"]) -> tuple[str, ...]:
+    """The members of a group that go with a task, as its file in the config tree has them."""
+    path = conf_dir() / "task" / f"{task}.yaml"
+    content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return tuple(content["task"]["models" if group == "model" else "data"])
+
+
 def tasks_with(group: Literal["model", "data"], member: str) -> list[str]:
     """The tasks of the config tree that take a member of a group."""
-    key = "models" if group == "model" else "data"
-    found = []
-    for path in sorted((conf_dir() / "task").glob("*.yaml")):
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if member in content["task"][key]:
-            found.append(path.stem)
-    return found
+    return [task for task in task_names() if member in members_of(task, group)]

@@ -2,7 +2,7 @@
 
 The shapes are those of torchdiffeq's cnf.py (circles) and of FFJORD's toy data, drawn
 independently and at one size: each fills about the square from -1 to 1. FFJORD's coordinates are
-four times as large (circles: three times).
+four times as large (circles, rings and swiss-roll: three times).
 """
 
 from __future__ import annotations
@@ -77,12 +77,12 @@ class Rings(Density):
         if self._noise == 0:
             return None
         variance = self._noise**2
-        distance = x.norm(dim=1, keepdim=True)
-        radii = self._radii.to(x)
+        distance = x.double().norm(dim=1, keepdim=True)
+        radii = self._radii.to(distance)
         bessel = torch.special.i0e(distance * radii / variance).log()
         each = bessel - (distance - radii) ** 2 / (2 * variance) - math.log(2 * math.pi * variance)
-        log: Tensor = each.logsumexp(dim=1)
-        return log - math.log(len(radii))
+        log: Tensor = each.logsumexp(dim=1) - math.log(len(radii))
+        return log.to(x.dtype)
 
 
 class Mixture(Density):
@@ -100,25 +100,26 @@ class Mixture(Density):
         means: Sequence[Sequence[float]],
         covariances: Sequence[Sequence[Sequence[float]]],
     ) -> None:
-        self._weights = torch.tensor(weights) / sum(weights)
-        self._means = torch.tensor(means)
-        self._factors = torch.linalg.cholesky(torch.tensor(covariances))
+        exact = torch.float64
+        self._weights = torch.tensor(weights, dtype=exact) / sum(weights)
+        self._means = torch.tensor(means, dtype=exact)
+        self._factors = torch.linalg.cholesky(torch.tensor(covariances, dtype=exact))
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """Points of components chosen by weight."""
         chosen = torch.multinomial(self._weights, count, replacement=True, generator=generator)
-        normal = torch.randn(count, 2, 1, generator=generator)
+        normal = torch.randn(count, 2, 1, generator=generator).double()
         points: Tensor = self._means[chosen] + (self._factors[chosen] @ normal).squeeze(2)
-        return points
+        return points.float()
 
     def log_density(self, x: Tensor) -> Tensor:
         """The sum over the components."""
         components = torch.distributions.MultivariateNormal(
-            self._means.to(x), scale_tril=self._factors.to(x)
+            self._means.to(x.device), scale_tril=self._factors.to(x.device)
         )
-        weighted = components.log_prob(x.unsqueeze(1)) + self._weights.to(x).log()
+        weighted = components.log_prob(x.double().unsqueeze(1)) + self._weights.to(x.device).log()
         log: Tensor = weighted.logsumexp(dim=1)
-        return log
+        return log.to(x.dtype)
 
 
 class Checkerboard(Density):

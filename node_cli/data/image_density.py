@@ -72,7 +72,13 @@ def read_image(path: Path, invert: bool) -> ImageDensity:
     try:
         with Image.open(path) as image:
             # What is transparent is taken for white paper.
-            inked = image.convert("RGBA")
+            if image.mode == "F" or image.mode.startswith("I"):
+                # Pillow would cut these numbers off at 255.
+                deep = np.array(image, dtype=np.float32)
+                deep = 255 * (deep - min(0.0, float(deep.min()))) / max(float(np.ptp(deep)), 1e-30)
+                inked = Image.fromarray(deep).convert("RGBA")
+            else:
+                inked = image.convert("RGBA")
             inked.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE))
             flat = Image.new("RGBA", inked.size, "white")
             flat.alpha_composite(inked)

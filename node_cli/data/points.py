@@ -51,7 +51,7 @@ class PointBatches:
     """All points once, in order, the last batch as large as what remains.
 
     Args:
-        points: ``[N, d]``, float32.
+        points: ``[N, d]``.
         batch_size: B.
         device: of the batches.
     """
@@ -75,7 +75,7 @@ class ShuffledBatches:
     """Training batches of a table, in a new order in each epoch.
 
     Args:
-        points: ``[N, d]``, float32.
+        points: ``[N, d]``.
         batch_size: B; the rows of an epoch that do not fill a batch are left out.
         seed: of the order, not negative.
         device: of the batches.
@@ -100,7 +100,7 @@ class ShuffledBatches:
         return len(self._points) // self._batch_size
 
     def batch(self, epoch: int, index: int) -> Tensor:
-        """The points of a batch, float32 ``[B, d]``; a pure function of epoch and index."""
+        """The points of a batch, ``[B, d]``; a pure function of epoch and index."""
         if not 0 <= index < len(self):
             raise IndexError(f"batch {index} of {len(self)}")
         if self._shuffled[0] != epoch:
@@ -114,7 +114,7 @@ class ShuffledBatches:
 def held_out(density: Density, validation: int, test: int, seed: int) -> tuple[Tensor, Tensor]:
     """Fixed points for validation and for the test, ``[validation, 2]`` and ``[test, 2]``.
 
-    They are the same for every seed but this one's, and no training batch shares them.
+    They are fixed by the seed, and no training batch shares them.
     """
     return (
         density.sample(validation, random_stream(seed, _VALIDATION)),

@@ -38,10 +38,11 @@ class Split:
     """A table in three parts, and what standardises it.
 
     Attributes:
-        train: ``[n, d]``, float32, as are the others.
+        train: ``[n, d]``, float64, as are the others: single precision would round away a column
+            that varies little around a large number.
         validation: other rows.
         test: the rest.
-        mean: of the training rows, ``[d]``, float32.
+        mean: of the training rows, ``[d]``.
         std: their standard deviation, ``[d]``, positive.
     """
 
@@ -93,24 +94,25 @@ def split_table(table: Table, validation: float, test: float, seed: int) -> Spli
         )
     parts = np.split(table.values[order], np.cumsum(held))
     validated, tested, train = parts
-    mean, std = train.mean(axis=0), train.std(axis=0)
-    for name, spread, centre in zip(table.columns, std, mean, strict=True):
-        if not spread > 1e-9 * max(1.0, abs(centre)):
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, std = train.mean(axis=0), train.std(axis=0)
+    largest = np.abs(train).max(axis=0)
+    for name, spread, size in zip(table.columns, std, largest, strict=True):
+        if not math.isfinite(spread):
+            raise DataError(f"data.path: the numbers of column {name} are too large; rescale it.")
+        if not spread > 1e-12 * size:
             raise DataError(
                 f"data.path: the column {name} is constant in the training rows, so it has no"
                 " density; leave it out of the file."
             )
-    tensors = (
-        torch.from_numpy(array.astype(np.float32))
-        for array in (train, validated, tested, mean, std)
-    )
-    return Split(*tensors)
+    return Split(*map(torch.from_numpy, (train, validated, tested, mean, std)))
 
 
 def _read_npy(path: Path, where: str) -> Table:
     try:
-        values = np.load(path, allow_pickle=False)
-    except ValueError as error:
+        with path.open("rb") as file:
+            values = np.lib.format.read_array(file, allow_pickle=False)
+    except (ValueError, EOFError) as error:
         raise DataError(f"{where}: this is no whole .npy file of numbers ({error}).") from error
     if values.ndim != 2 or 0 in values.shape:
         raise DataError(
@@ -139,6 +141,11 @@ def _read_csv(path: Path, where: str) -> Table:
     _, first = lines[0]
     has_header = all(_number(cell) is None for cell in first)
     columns = [cell.strip() for cell in first] if has_header else _numbered(len(first))
+    if has_header and (not all(columns) or len(set(columns)) < len(columns)):
+        raise DataError(
+            f"{where}: the first line names the columns {', '.join(columns)}; every column needs a"
+            " name of its own."
+        )
     body = lines[1:] if has_header else lines
     if not body:
         raise DataError(f"{where}: there is a header and no row below it.")
@@ -163,7 +170,7 @@ def _read_csv(path: Path, where: str) -> Table:
 
 def _number(cell: str) -> float | None:
     try:
-        return float(cell)
+        return None if "_" in cell else float(cell)  # Python reads 1_000 as a number
     except ValueError:
         return None
 

@@ -70,8 +70,8 @@ class NormalizingFlow(nn.Module):
                 layers.append(MovingBatchNorm(dimensions))
         self.layers = nn.ModuleList(layers)
         self._chain = layers
-        self.register_buffer("shift", torch.zeros(dimensions))
-        self.register_buffer("scale", torch.ones(dimensions))
+        self.register_buffer("shift", torch.zeros(dimensions, dtype=torch.float64))
+        self.register_buffer("scale", torch.ones(dimensions, dtype=torch.float64))
         covariance = covariance_matrix(config.base_covariance, dimensions)
         self.register_buffer("base_factor", torch.linalg.cholesky(covariance).float())
 
@@ -95,8 +95,7 @@ class NormalizingFlow(nn.Module):
 
     def forward(self, x: Tensor) -> Likelihood:
         """The log-density of points ``[N, d]``, and where they lie in the base."""
-        z = (x - self.shift) / self.scale
-        log_det = x.new_zeros(len(x)) - self.scale.log().sum()
+        z, log_det = self._standardised(x)
         penalties: dict[PenaltyName, Tensor] = {}
         for layer in self._chain:
             if isinstance(layer, MovingBatchNorm):
@@ -113,7 +112,7 @@ class NormalizingFlow(nn.Module):
         """The points ``[N, d]`` of the data that ``forward`` finds at ``z`` in the base."""
         for layer in reversed(self._chain):
             z = layer.inverse(z)
-        return z * self.scale + self.shift
+        return self._in_units_of_the_data(z)
 
     def draw_base(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """``count`` points of the base, ``[count, d]``; drawn on the CPU, see ``draw_noise``."""
@@ -123,6 +122,15 @@ class NormalizingFlow(nn.Module):
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """``count`` points of the model's density, ``[count, d]``."""
         return self.inverse(self.draw_base(count, generator))
+
+    def _standardised(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Standardised points, in the precision of the flows, and the log-determinant of that."""
+        z = ((x - self.shift) / self.scale).to(self.base_factor.dtype)
+        return z, z.new_zeros(len(z)) - self.scale.log().sum()
+
+    def _in_units_of_the_data(self, z: Tensor) -> Tensor:
+        """Standardised points as they were, in double precision."""
+        return z * self.scale + self.shift
 
     def base_log_density(self, z: Tensor) -> Tensor:
         """The log-density of the Gaussian base at ``[N, d]``, in nats."""
@@ -146,17 +154,15 @@ class NormalizingFlow(nn.Module):
             else:
                 carried = layer.carry(path[-1], tuple(fractions), traced=False).points
                 path.extend(carried.reshape(places, *z.shape)[1:] if places > 2 else [carried])
-        return torch.stack(path) * self.scale + self.shift
+        return self._in_units_of_the_data(torch.stack(path))
 
-    def density_along(self, x: Tensor, place: float) -> Tensor:
-        """The log-density on the way from the base (0) to the data (1), at points ``[N, d]``.
+    def density_along(self, x: Tensor, position: float) -> Tensor:
+        """The log-density on the way from the base (0) to the data, at points ``[N, d]``.
 
-        All flows take the same share of the way. The density is in the data's units, as if the
-        base lay there too.
+        Each flow takes 1 of the way, so that the data are at ``flows``. The density is in the
+        data's units, as if the base lay there too.
         """
-        z = (x - self.shift) / self.scale
-        log_det = x.new_zeros(len(x)) - self.scale.log().sum()
-        position = place * self.flows
+        z, log_det = self._standardised(x)
         left = self.flows  # flows from the base up to and with this one
         for layer in self._chain:
             if isinstance(layer, MovingBatchNorm):

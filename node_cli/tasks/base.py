@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -77,7 +78,7 @@ class BestMetric:
 
     def improves(self, value: float, best: float | None) -> bool:
         """Whether ``value`` is better than ``best``; anything is better than nothing."""
-        if best is None:
+        if best is None or math.isnan(best):
             return True
         return value > best if self.goal == "max" else value < best
 
@@ -107,11 +108,19 @@ class Task(ABC):
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
+        # The share of the run that is done, for losses that change along the way; the training
+        # loop keeps it. 1 where the length of the run is not known in steps.
+        self.progress = 1.0
 
     @property
     @abstractmethod
     def data_label(self) -> str:
         """The name of the data as it stands beside every result."""
+
+    @property
+    def data_digest(self) -> str | None:
+        """A digest of the user's own data file, which may have changed when a run is resumed."""
+        return None
 
     @abstractmethod
     def build_model(self) -> nn.Module:

@@ -49,7 +49,7 @@ class DensityTask(Task):
         assert isinstance(model, NormalizingFlow)
         likelihood = model(batch)
         nll = -likelihood.log_density.mean()
-        loss = nll - model.scale.log().sum()
+        loss = nll - float(model.scale.log().sum())
         metrics = {"nll": nll.detach()}
         for name, weight in self.config.regularization.weights.items():
             integral = likelihood.penalties[name].mean()
@@ -114,8 +114,11 @@ def build_flow(config: RunConfig, dimensions: int) -> NormalizingFlow:
 
 
 def inversion_error(model: NormalizingFlow, points: Tensor) -> dict[str, float]:
-    r"""The mean and the largest :math:`\|x - f^{-1}(f(x))\|_2` over points ``[N, d]``."""
-    distances = (points - model.inverse(model(points).base)).norm(dim=1)
+    r"""The mean and the largest :math:`\|x - f^{-1}(f(x))\|_2` over points ``[N, d]``.
+
+    In standardised units, so that no column decides it by its size.
+    """
+    distances = ((points - model.inverse(model(points).base)) / model.scale).norm(dim=1)
     return {
         "inversion_error": float(distances.mean()),
         "inversion_error_max": float(distances.max()),

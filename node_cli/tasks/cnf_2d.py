@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from node_cli.config.data import CheckerboardConfig, ImageConfig, MixtureConfig, PlaneConfig
 from node_cli.data import densities
 from node_cli.data.densities import Density, Scaled
+from node_cli.data.digest import file_digest
 from node_cli.data.image_density import read_image
 from node_cli.data.points import FreshBatches, PointBatches, held_out
 from node_cli.models.normalizing_flow import NormalizingFlow
@@ -49,6 +50,12 @@ class Cnf2d(DensityTask):
         """The name of the data set."""
         return self.config.data.name
 
+    @cached_property
+    def data_digest(self) -> str | None:
+        """SHA-256 of a picture's file."""
+        data = self.config.data
+        return file_digest(Path(data.path)) if isinstance(data, ImageConfig) and data.path else None
+
     @property
     def dimensions(self) -> int:
         """Two."""
@@ -70,9 +77,15 @@ class Cnf2d(DensityTask):
 
         .. math:: D_{KL}(p \| q) \approx \frac1N \sum_n \log p(x_n) - \log q(x_n), \quad x_n \sim p
         """
-        points = list(batches)
-        metrics = super().evaluate(model, points)
-        truth = self._true_log_density(torch.cat(points))
+        seen: list[Tensor] = []
+
+        def passed_on() -> Iterator[Tensor]:
+            for points in batches:
+                seen.append(points)
+                yield points
+
+        metrics = super().evaluate(model, passed_on())
+        truth = self.density.log_density(torch.cat(seen))
         if truth is not None:
             metrics["kl"] = float(truth.double().mean()) + metrics["nll"]
         return metrics
@@ -87,11 +100,12 @@ class Cnf2d(DensityTask):
         assert isinstance(data, PointBatches)
         generator = torch.Generator().manual_seed(_FIGURE_SEED)
         base = model.draw_base(_SHOWN_POINTS, generator)
-        samples = torch.cat([model.inverse(z) for z in base.split(len(data.points))])
+        batch = self.config.data.eval_batch_size
+        samples = torch.cat([model.inverse(z) for z in base.split(batch)])
         box = box_around(data.points, samples)
         density = self._on_grid(model, box, _GRID)
         grid = grid_points(box, _GRID).to(data.points)
-        truth = self._true_log_density(grid)
+        truth = self.density.log_density(grid)
         paths = model.paths(base[:_SHOWN_PATHS], _PATH_PLACES)
         label = self.data_label
         return {
@@ -108,7 +122,7 @@ class Cnf2d(DensityTask):
         }
 
     def audit(self, model: nn.Module, data: EvaluationData, draw: bool) -> Audit:
-        """Inversion error, the density's integral over the plane, and an animation."""
+        """Inversion error, the density's integral over all that is drawn, and an animation."""
         from node_cli.figures.density import animation
 
         assert isinstance(model, NormalizingFlow)
@@ -138,7 +152,8 @@ class Cnf2d(DensityTask):
         last = len(paths) - 1
         for number, samples in enumerate(paths):
             share = number / last
-            density = model.density_along(grid, share).exp().reshape(_FRAME_GRID, _FRAME_GRID)
+            position = number / (each - 1)
+            density = model.density_along(grid, position).exp().reshape(_FRAME_GRID, _FRAME_GRID)
             yield Frame(
                 f"{share:.0%} of the way from the base",
                 samples.cpu().numpy(),
@@ -152,9 +167,6 @@ class Cnf2d(DensityTask):
         return torch.cat([model(x).log_density.exp() for x in points.split(batch)]).reshape(
             size, size
         )
-
-    def _true_log_density(self, points: Tensor) -> Tensor | None:
-        return self.density.log_density(points)
 
 
 def density_of(data: PlaneConfig) -> Density:

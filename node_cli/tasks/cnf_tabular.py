@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from node_cli.config.data import TableConfig
+from node_cli.data.digest import file_digest
 from node_cli.data.points import PointBatches, ShuffledBatches
 from node_cli.data.table import Split, Table, read_table, split_table
 from node_cli.models.normalizing_flow import NormalizingFlow
@@ -40,6 +41,12 @@ class CnfTabular(DensityTask):
         """The name of the file."""
         assert isinstance(self.config.data, TableConfig)
         return Path(self.config.data.path or "").name
+
+    @cached_property
+    def data_digest(self) -> str:
+        """SHA-256 of the file."""
+        assert isinstance(self.config.data, TableConfig)
+        return file_digest(Path(self.config.data.path or ""))
 
     @property
     def dimensions(self) -> int:

@@ -19,7 +19,7 @@ FORMAT = 1
 
 # What must be the same for a checkpoint to go on; the rest of the config may change. None stands
 # for all settings of a group, but for those that only say where data lie and how they are read.
-_MAY_DIFFER = ("data.root", "data.download", "data.eval_batch_size")
+_MAY_DIFFER = ("data.root", "data.path", "data.download", "data.eval_batch_size")
 _MUST_AGREE: dict[str, tuple[str, ...] | None] = {
     "seed": None,
     "task": ("name",),
@@ -74,21 +74,18 @@ def write_checkpoint(path: Path, content: Mapping[str, Any], config: RunConfig) 
         ) from error
 
 
-def read_checkpoint(
-    path: Path, device: torch.device, option: str = "trainer.resume"
-) -> dict[str, Any]:
-    """Read a checkpoint with ``weights_only=True``.
+def read_checkpoint(path: Path, option: str = "trainer.resume") -> dict[str, Any]:
+    """Read a checkpoint with ``weights_only=True``, onto the CPU.
 
     Args:
         path: of the file.
-        device: where its tensors go.
         option: by which the user named the run, for messages.
 
     Raises:
         CheckpointError: there is none, it is damaged, or another version wrote it.
     """
     try:
-        content = torch.load(path, map_location=device, weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
         raise CheckpointError(
             f"there is no checkpoint {path}: give {option} the folder of a run that got as"

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from node_cli.config.run import RunConfig
-from node_cli.errors import DivergenceError, Interrupted
+from node_cli.errors import CheckpointError, DivergenceError, Interrupted
 from node_cli.memory import SavedBytes, peak_device_bytes, peak_resident_bytes
 from node_cli.solving import SolveSpec, record_solves, total
 from node_cli.solving.torchdiffeq_backend import torchdiffeq_failures
 from node_cli.studies.gradient_check import flat_gradient, gradient_check
-from node_cli.studies.subject import Findings, Row, Subject, solved_as
+from node_cli.studies.subject import Findings, Row, Subject, same_randomness, solved_as
 from node_cli.studies.table import shown
 from node_cli.tasks.base import Batch, EvaluationData, Split, Task
 from node_cli.training.checkpoint import checkpoint_paths, write_checkpoint
@@ -83,7 +83,16 @@ class TrainingLoop:
         self._total_steps = self._count_steps()
 
     def restore(self, checkpoint: dict[str, Any]) -> None:
-        """Go back to where a checkpoint was written."""
+        """Go back to where a checkpoint was written.
+
+        Raises:
+            CheckpointError: it belongs to a run on another file of data.
+        """
+        if checkpoint.get("data_digest") != self.task.data_digest:
+            raise CheckpointError(
+                f"{self._last} belongs to a run on other data: the file of data.path has changed"
+                " since. Give the file as it was, or start a new run without trainer.resume."
+            )
         self.model.load_state_dict(checkpoint["model"])
         self._optimizer.load_state_dict(checkpoint["optimizer"])
         self._scaler.load_state_dict(checkpoint["scaler"])
@@ -98,6 +107,7 @@ class TrainingLoop:
             "scaler": self._scaler.state_dict(),
             "random": random_states(),
             "progress": self.progress.state(),
+            "data_digest": self.task.data_digest,
         }
         write_checkpoint(path, content, self.config)
 
@@ -131,9 +141,12 @@ class TrainingLoop:
         if self.config.evaluation.differs:
             as_trained = self._evaluate("test", as_trained=True)
             values |= {f"{tag}_as_trained": value for tag, value in as_trained.items()}
-        values |= self._audit()
-        self._recorder.scalars(self.progress.step, self._epochs_done(), values)
-        return values
+        step, epochs = self.progress.step, self._epochs_done()
+        self._recorder.scalars(step, epochs, values)
+        audited = self._audit()
+        if audited:
+            self._recorder.scalars(step, epochs, audited)
+        return values | audited
 
     def _audit(self) -> dict[str, float]:
         """The task's own examination of the tested model; its metrics by tag."""
@@ -185,9 +198,10 @@ class TrainingLoop:
         self.model.eval()
         with (
             torch.no_grad(),
+            # Noise in the evaluation is the same each time, and training does not notice it.
+            same_randomness(self.device),
             self._autocast(),
             solved_as(self.model, change),
-            torchdiffeq_failures(self.config.evaluation.solver or self.config.solver.name),
         ):
             yield
         self.model.train()
@@ -226,6 +240,8 @@ class TrainingLoop:
         """One optimizer step; its scalars by tag."""
         config = self.config
         factor = learning_rate_factor(config.schedule, self.progress.step, self._total_steps)
+        if self._total_steps is not None:
+            self.task.progress = self.progress.step / self._total_steps
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
         self._optimizer.zero_grad(set_to_none=True)

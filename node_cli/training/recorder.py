@@ -54,6 +54,8 @@ class Recorder:
 
     def animations(self, step: int, animations: Mapping[str, bytes]) -> None:
         """Log GIF files by name, which TensorBoard plays, and keep ``figures/<name>.gif``."""
+        if not animations:
+            return
         self._figures.mkdir(exist_ok=True)
         for name, gif in animations.items():
             (self._figures / f"{name}.gif").write_bytes(gif)

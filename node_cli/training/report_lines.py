@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from node_cli.config.model import SolvedConfig
+from node_cli.config.model import solves_an_ode
 from node_cli.config.run import RunConfig
 from node_cli.tasks.base import BestMetric
 from node_cli.training.summary import parameter_count
@@ -19,7 +19,7 @@ def opening_line(config: RunConfig, data: str, model: nn.Module, device: torch.d
     """What is about to be trained, on what, and how it is solved."""
     parts = [config.task.name, f"data {data}", f"model {config.model.name}"]
     parts.append(f"{parameter_count(model):,} parameters")
-    if isinstance(config.model, SolvedConfig):
+    if solves_an_ode(config.model):
         solver, tolerance = config.solver, config.tolerance
         parts.append(f"solver {solver.name}")
         if solver.kind == "fixed":

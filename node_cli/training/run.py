@@ -52,7 +52,7 @@ def run(config: RunConfig, folder: Path) -> float | None:
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
     torch.autograd.set_detect_anomaly(config.debug.anomaly)
-    checkpoint = _checkpoint_to_resume(config, device)
+    checkpoint = _checkpoint_to_resume(config)
     if checkpoint is None and (folder / "metrics.jsonl").exists():
         raise ConfigError(
             f"{folder} already holds a run. Continue it with trainer.resume={folder}, or choose"
@@ -131,7 +131,7 @@ def _train_and_test(
         recorder.text("config", OmegaConf.to_yaml(config.model_dump(mode="json")))
         loop.train()
         _, best = checkpoint_paths(folder)
-        tested = loop.test(read_checkpoint(best, device))
+        tested = loop.test(read_checkpoint(best))
         known["final"] = {**loop.progress.history[-1], **tested}
         recorder.hyperparameters(hyperparameters(config), known["final"])
         study = study_of(config.study)
@@ -157,10 +157,10 @@ def hyperparameters(config: RunConfig) -> dict[str, bool | int | float | str]:
     }
 
 
-def _checkpoint_to_resume(config: RunConfig, device: torch.device) -> dict[str, Any] | None:
+def _checkpoint_to_resume(config: RunConfig) -> dict[str, Any] | None:
     if config.trainer.resume is None:
         return None
     path, _ = checkpoint_paths(Path(config.trainer.resume))
-    checkpoint = read_checkpoint(path, device)
+    checkpoint = read_checkpoint(path)
     check_same_experiment(path, checkpoint, config)
     return checkpoint

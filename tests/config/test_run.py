@@ -20,6 +20,7 @@ NEEDED = {
     "study=memory-scaling": ["solver=rk4"],
     "data=image": ["task=cnf-2d", "data.path=picture.png"],
     "data=table": ["task=cnf-tabular", "data.path=table.csv"],
+    "data=csv": ["task=latent-spirals", "data.path=series.csv"],
     "task=cnf-tabular": ["data.path=table.csv"],
     "trace=closed-form": ["task=cnf-2d"],
     "trace=exact": ["task=cnf-2d"],

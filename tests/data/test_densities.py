@@ -105,6 +105,14 @@ def test_noiseless_shapes_lie_on_their_curves():
     assert bool((torch.atan2(roll[:, 1], roll[:, 0]) - angle).cos().min() > 1 - 1e-5)
 
 
+def test_narrow_components_and_rings_keep_their_density():
+    narrow = Mixture([1.0], [[0.0, 0.0]], [[[1.0, 0.99999999], [0.99999999, 1.0]]])
+    assert bool(torch.isfinite(narrow.log_density(narrow.sample(100, random_stream(0)))).all())
+    thin = Rings((1.0,), 1e-6)
+    at_the_ring = float(thin.log_density(torch.tensor([[1.0, 0.0]])))
+    assert at_the_ring == pytest.approx(-math.log((2 * math.pi) ** 1.5 * 1e-6), abs=1e-3)
+
+
 def test_a_picture_is_sampled_where_it_is_bright():
     """The first row of a picture is on top, the longer side goes from -1 to 1."""
     samples = PICTURE.sample(10_000, random_stream(0))

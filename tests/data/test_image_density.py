@@ -22,6 +22,17 @@ def test_any_picture_can_be_read_bright_or_dark(tmp_path):
     read_image(tmp_path / "dot.jpg", invert=False)
 
 
+def test_pictures_of_sixteen_bits_and_of_floats_keep_their_shades(tmp_path):
+    shades = np.tile(np.array([0, 1000, 2000, 3000]), (4, 1))
+    Image.fromarray(shades.astype(np.uint16)).save(tmp_path / "deep.png")
+    Image.fromarray((shades / 3000).astype(np.float32)).save(tmp_path / "float.tiff")
+    for name in ("deep.png", "float.tiff"):
+        points = read_image(tmp_path / name, False).sample(12_000, random_stream(0))
+        column = ((points[:, 0] + 1) * 2).floor().long()
+        seen = torch.bincount(column, minlength=4) / 12_000
+        torch.testing.assert_close(seen, torch.tensor([0, 1, 2, 3]) / 6, atol=0.02, rtol=0)
+
+
 def test_transparent_counts_as_white_paper(tmp_path):
     rgba = np.zeros((2, 2, 4), dtype=np.uint8)
     rgba[0, 0] = (0, 0, 0, 255)

@@ -101,9 +101,7 @@ def test_a_split_keeps_every_row_once_and_measures_the_training_rows():
     parts = (split.train, split.validation, split.test)
     assert [len(part) for part in parts] == [70, 20, 10]
     everything = torch.cat(parts)
-    assert sorted(everything[:, 0].tolist()) == sorted(
-        table.values[:, 0].astype(np.float32).tolist()
-    )
+    assert sorted(everything[:, 0].tolist()) == sorted(table.values[:, 0].tolist())
     torch.testing.assert_close(split.mean, split.train.mean(0))
     torch.testing.assert_close(split.std, split.train.std(0, correction=0))
     again, other = split_table(table, 0.2, 0.1, 0), split_table(table, 0.2, 0.1, 1)
@@ -138,3 +136,34 @@ def test_evaluation_sees_each_point_once_in_order():
     batches = list(PointBatches(points, 3, torch.device("cpu")))
     assert [len(batch) for batch in batches] == [3, 3, 1]
     assert torch.equal(torch.cat(batches), points)
+
+
+def test_a_column_that_varies_little_around_a_large_number_keeps_its_digits():
+    from node_cli.data.table import Table
+
+    values = 2458000.5 + 0.3 * np.random.default_rng(0).normal(size=(1000, 1))
+    split = split_table(Table(values, ["julian_date"], True), 0.1, 0.1, 0)
+    assert len(split.train.unique()) == len(split.train)
+    assert float(split.std) == pytest.approx(0.3, rel=0.1)
+
+
+@pytest.mark.parametrize("bytes_", [b"", b"PK\x03\x04junk", b"\x93NUMPY"])
+def test_what_is_no_numpy_file_is_refused(tmp_path, bytes_):
+    (tmp_path / "a.npy").write_bytes(bytes_)
+    with pytest.raises(DataError, match="no whole"):
+        read_table(tmp_path / "a.npy")
+
+
+def test_columns_need_names_of_their_own(write):
+    with pytest.raises(DataError, match="a name of its own"):
+        read_table(write("a,a\n1,2\n"))
+    with pytest.raises(DataError, match="'1_000' in column b"):
+        read_table(write("a,b\n1,1_000\n"))
+
+
+def test_numbers_too_large_for_a_variance_are_refused():
+    from node_cli.data.table import Table
+
+    values = np.array([[1e300], [-1e300], [3e300], [2.0], [1.0]])
+    with pytest.raises(DataError, match="too large"):
+        split_table(Table(values, ["c"], True), 0.2, 0.2, 0)

@@ -1,0 +1,189 @@
+"""A training step of ours beside one of torchdiffeq's latent_ode.py, on the same work.
+
+Usage:
+    git clone https://github.com/rtqichen/torchdiffeq
+    python benchmarks/latent_ode.py torchdiffeq/examples/latent_ode.py
+
+1,000 spirals with 100 points each, as the example makes them, in one batch; the same weights, noise
+and optimizer, in turns. ``--tolerances default`` are torchdiffeq's own (1e-7, 1e-9), ``ours`` those
+of ``tolerance=typical`` (1e-3, 1e-4), for both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from node_cli.config.series import LatentOdeConfig
+from node_cli.data.series import ROLES, Series
+from node_cli.models.latent_series import LatentOde, negative_elbo
+from node_cli.models.recognition import RecurrentEncoder
+from node_cli.solving import SolveSpec
+from node_cli.solving.spec import AdjointMode
+
+TOLERANCES = {"default": (1e-7, 1e-9), "ours": (1e-3, 1e-4)}
+NOISE = 0.3
+WARM_UP = 2
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("example", type=Path, help="path of torchdiffeq's latent_ode.py")
+    parser.add_argument("--steps", type=int, default=30, help="timed steps of each")
+    arguments = parser.parse_args()
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, 1,000 x 100 points")
+    print(
+        "| tolerances | gradients | theirs, s/step | ours, s/step | theirs / ours | last losses |"
+    )
+    print("|---|---|---|---|---|---|")
+    modes: tuple[AdjointMode, ...] = ("direct", "full")
+    for name in TOLERANCES:
+        for mode in modes:
+            compare(arguments.example, mode, name, arguments.steps)
+
+
+def compare(path: Path, mode: AdjointMode, tolerances: str, steps: int) -> None:
+    rtol, atol = TOLERANCES[tolerances]
+    example = load_example(path, adjoint=mode == "full")
+    np.random.seed(0)  # noqa: NPY002
+    torch.manual_seed(0)
+    _, points, _, times = example.generate_spiral2d(
+        nspiral=1000, start=0.0, stop=6 * np.pi, noise_std=NOISE, a=0.0, b=0.3, savefig=False
+    )
+    values = torch.from_numpy(points).float()
+    t = torch.from_numpy(times).float()
+    parts = [example.LatentODEfunc(4, 20), example.RecognitionRNN(4, 2, 25, 1000)]
+    parts.append(example.Decoder(4, 2, 20))
+    ours = our_model(mode, rtol, atol)
+    copy_weights(parts, ours)
+    runs = [
+        stepper(nn.ModuleList(parts), their_loss(example, parts, values, t, rtol, atol)),
+        stepper(ours, our_loss(ours, values, t)),
+    ]
+    seconds: list[list[float]] = [[], []]
+    losses: list[float] = []
+    for step in range(steps + WARM_UP):
+        losses = []
+        for run, spent in zip(runs, seconds, strict=True):
+            torch.manual_seed(step)  # the same noise for both
+            started = time.perf_counter()
+            losses.append(run())
+            spent.append(time.perf_counter() - started)
+    a, b = (spent[WARM_UP:] for spent in seconds)
+    ratio = statistics.median(x / y for x, y in zip(a, b, strict=True))
+    print(
+        f"| {tolerances}: {rtol:g}, {atol:g} | {'adjoint' if mode == 'full' else mode} |"
+        f" {statistics.median(a):.3f} | {statistics.median(b):.3f} | {ratio:.2f} |"
+        f" {losses[0]:.3f}, {losses[1]:.3f} |",
+        flush=True,
+    )
+
+
+def load_example(path: Path, adjoint: bool) -> ModuleType:
+    """The example as a module; it reads its settings from ``sys.argv`` when it is imported."""
+    sys.argv = [str(path), "--adjoint", str(adjoint)]
+    spec = importlib.util.spec_from_file_location("torchdiffeq_example", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def our_model(mode: AdjointMode, rtol: float, atol: float) -> LatentOde:
+    config = LatentOdeConfig(
+        name="latent-ode",
+        latent=4,
+        hidden=(20, 20),
+        encoder="rnn",
+        encoder_hidden=25,
+        encoder_gaps=False,
+        decoder_hidden=20,
+        noise=NOISE,
+        learn_noise=False,
+        kl_warmup=0.0,
+        samples=1,
+        iwae_samples=1,
+        poisson=False,
+    )
+    return LatentOde(config, 2, False, SolveSpec(rtol=rtol, atol=atol, adjoint=mode))
+
+
+def copy_weights(theirs: list[nn.Module], ours: LatentOde) -> None:
+    """Copy the weights; our recurrent layer has two biases, of which one is set to 0."""
+    dynamics, recognition, decoder = theirs
+    encoder = ours.encoder
+    assert isinstance(encoder, RecurrentEncoder)
+    with torch.no_grad():
+        for source, target in ((dynamics, ours.field), (decoder, ours.decoder)):
+            for a, b in zip(source.parameters(), target.parameters(), strict=True):
+                b.copy_(a)
+        both = recognition.i2h.weight
+        encoder.recurrent.weight_ih_l0.copy_(both[:, :2])
+        encoder.recurrent.weight_hh_l0.copy_(both[:, 2:])
+        encoder.recurrent.bias_ih_l0.copy_(recognition.i2h.bias)
+        encoder.recurrent.bias_hh_l0.zero_()
+        encoder.recurrent.bias_hh_l0.requires_grad_(False)
+        encoder.to_posterior.load_state_dict(recognition.h2o.state_dict())
+
+
+def their_loss(
+    example: ModuleType, parts: list[nn.Module], x: Tensor, t: Tensor, rtol: float, atol: float
+) -> Callable[[], Tensor]:
+    """What the example's script does in an iteration."""
+    dynamics, recognition, decoder = parts
+
+    def loss() -> Tensor:
+        h = recognition.initHidden()
+        for i in reversed(range(x.size(1))):
+            out, h = recognition.forward(x[:, i, :], h)
+        mean, log_variance = out[:, :4], out[:, 4:]
+        z0 = torch.randn(mean.size()) * torch.exp(0.5 * log_variance) + mean
+        z = example.odeint(dynamics, z0, t, rtol=rtol, atol=atol).permute(1, 0, 2)
+        predicted = decoder(z)
+        log_noise = 2 * torch.log(torch.zeros(predicted.size()) + NOISE)
+        log_likelihood = example.log_normal_pdf(x, predicted, log_noise).sum(-1).sum(-1)
+        zeros = torch.zeros(z0.size())
+        divergence = example.normal_kl(mean, log_variance, zeros, zeros).sum(-1)
+        return torch.mean(-log_likelihood + divergence, dim=0)
+
+    return loss
+
+
+def our_loss(model: LatentOde, x: Tensor, t: Tensor) -> Callable[[], Tensor]:
+    shape = x.shape[:2]
+    series = Series(
+        t.expand(shape),
+        x,
+        x,
+        torch.ones_like(x, dtype=torch.bool),
+        torch.full(shape, ROLES["observed"]),
+    )
+    return lambda: negative_elbo(model(series), 1.0)[0].mean()
+
+
+def stepper(model: nn.Module, loss_of: Callable[[], Tensor]) -> Callable[[], float]:
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=0.01)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = loss_of()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+if __name__ == "__main__":
+    main()
