@@ -120,7 +120,7 @@ def our_model(mode: AdjointMode, rtol: float, atol: float) -> LatentOde:
 
 
 def copy_weights(theirs: list[nn.Module], ours: LatentOde) -> None:
-    """Copy the weights; our recurrent layer has two biases, of which one is set to 0."""
+    """Copy the weights; the example has those of input and state in one matrix."""
     dynamics, recognition, decoder = theirs
     encoder = ours.encoder
     assert isinstance(encoder, RecurrentEncoder)
@@ -129,11 +129,9 @@ def copy_weights(theirs: list[nn.Module], ours: LatentOde) -> None:
             for a, b in zip(source.parameters(), target.parameters(), strict=True):
                 b.copy_(a)
         both = recognition.i2h.weight
-        encoder.recurrent.weight_ih_l0.copy_(both[:, :2])
-        encoder.recurrent.weight_hh_l0.copy_(both[:, 2:])
-        encoder.recurrent.bias_ih_l0.copy_(recognition.i2h.bias)
-        encoder.recurrent.bias_hh_l0.zero_()
-        encoder.recurrent.bias_hh_l0.requires_grad_(False)
+        encoder.recurrent.from_input.weight.copy_(both[:, :2])
+        encoder.recurrent.from_input.bias.copy_(recognition.i2h.bias)
+        encoder.recurrent.from_state.weight.copy_(both[:, 2:])
         encoder.to_posterior.load_state_dict(recognition.h2o.state_dict())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Literal
 
 import torch
@@ -55,11 +56,33 @@ class Series:
         """Where there is a value that a model is shown, bool ``[N, P, D]``."""
         return self.known & (self.roles == ROLES["observed"]).unsqueeze(-1)
 
+    @cached_property
+    def regular(self) -> bool:
+        """Whether all series have the same times, each of them once."""
+        same = bool((self.times == self.times[:1]).all()) and bool((self.roles > 0).all())
+        return same and bool((self.times[0].diff() > 0).all())
+
+    def union(self) -> tuple[Tensor, Tensor]:
+        """The times of all series, increasing, ``[U]``, and the place of each point, ``[B, P]``.
+
+        The place of padding is 0.
+        """
+        if self.regular:
+            times = self.times[0]
+            return times, torch.arange(len(times), device=times.device).expand_as(self.roles)
+        there = self.roles > 0
+        times, places = torch.unique(self.times[there], return_inverse=True)
+        index = torch.zeros_like(self.roles)
+        index[there] = places
+        return times, index
+
     def only(self, *roles: Role) -> Series:
         """The points of some roles alone, as short as the longest series allows."""
         chosen = torch.zeros_like(self.roles, dtype=torch.bool)
         for role in roles:
             chosen |= self.roles == ROLES[role]
+        if bool(chosen.all()):
+            return self
         longest = max(1, int(chosen.sum(dim=1).max()))
         # A stable sort moves the chosen points to the front and keeps their order.
         order = (~chosen).to(torch.int8).argsort(dim=1, stable=True)[:, :longest]

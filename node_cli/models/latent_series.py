@@ -117,20 +117,21 @@ class LatentOde(LatentSeriesModel):
 
     def trajectories(self, series: Series, z0: Tensor) -> tuple[Tensor, Tensor]:
         """Latent states at all points, ``[K, B, P, L]``; what the Poisson process says of times."""
-        there = series.roles > 0
-        union, places = torch.unique(series.times[there], return_inverse=True)
-        index = torch.zeros_like(series.roles)
-        index[there] = places
+        union, index = series.union()
         latent, integral = self._along(union, z0)
-        batch = torch.arange(len(series), device=index.device).unsqueeze(1)
-        states = latent[index, :, batch].movedim(2, 0)
+        states = latent.permute(1, 2, 0, 3)
+        if not series.regular:
+            wide = index.unsqueeze(-1).expand(*states.shape[:2], -1, states.shape[-1])
+            states = torch.gather(states, 2, wide)
         if self.intensity is None:
             return states, z0.new_zeros(z0.shape[:2])
         assert integral is not None
         rate = self._rate(states).log()
         observed = series.observed.any(dim=-1)
         last = torch.where(observed, index, -1).max(dim=1).values
-        until = integral[last.clamp(min=0), :, batch.squeeze(1)].t() * (last >= 0)
+        until = integral.permute(1, 2, 0)
+        until = torch.gather(until, 2, last.clamp(min=0).view(1, -1, 1).expand(len(until), -1, 1))
+        until = until.squeeze(2) * (last >= 0)
         return states, (rate * observed).sum(dim=-1) - until
 
     def _along(self, union: Tensor, z0: Tensor) -> tuple[Tensor, Tensor | None]:

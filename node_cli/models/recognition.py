@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from node_cli.data.series import Series
 from node_cli.models.latent_field import AutonomousField
+from node_cli.models.tanh_rnn import TanhRNN
 from node_cli.solving import SolveSpec, solve
 
 
@@ -79,26 +80,34 @@ class RecurrentEncoder(Encoder):
         super().__init__(hidden, latent)
         self._gaps, self._masked = gaps, masked
         width = inputs * (2 if masked else 1) + (1 if gaps else 0)
-        layer = nn.GRU if gated else nn.RNN
-        self.recurrent = layer(width, hidden, batch_first=True)
+        self.recurrent: nn.Module = (
+            nn.GRU(width, hidden, batch_first=True) if gated else TanhRNN(width, hidden)
+        )
 
     def read(self, observed: Series) -> Tensor:
         """The state at the earliest point of each series."""
-        lengths = (observed.roles > 0).sum(dim=1)
-        backwards = lengths.unsqueeze(1) - 1 - torch.arange(observed.roles.shape[1]).to(lengths)
-        backwards = backwards.clamp(min=0)
-        wide = backwards.unsqueeze(-1).expand(-1, -1, observed.values.shape[-1])
-        inputs = [torch.gather(observed.values, 1, wide)]
+        there = observed.roles > 0
+        inputs = [observed.values]
         if self._masked:
-            inputs.append(torch.gather(observed.known, 1, wide).to(observed.values))
+            inputs.append(observed.known.to(observed.values))
         if self._gaps:
-            times = torch.gather(observed.times, 1, backwards)
-            before = torch.cat((times[:, :1], times[:, :-1]), dim=1)
-            inputs.append((before - times).unsqueeze(-1))
-        states, _ = self.recurrent(torch.cat(inputs, dim=-1))
-        last = (lengths - 1).clamp(min=0).view(-1, 1, 1).expand(-1, 1, self.hidden)
-        read: Tensor = torch.gather(states, 1, last).squeeze(1)
-        return read
+            gaps = observed.times[:, 1:] - observed.times[:, :-1]
+            gaps = torch.cat((gaps * there[:, 1:], torch.zeros_like(gaps[:, :1])), dim=1)
+            inputs.append(gaps.unsqueeze(-1))
+        # Turned around, the padding comes first and the earliest point of all series last.
+        backwards = torch.cat(inputs, dim=-1).flip(1)
+        if isinstance(self.recurrent, TanhRNN):
+            begun = None if observed.regular else there.flip(1)
+            state: Tensor = self.recurrent(backwards, begun)
+            return state
+        lengths = there.sum(dim=1).clamp(min=1)
+        order = (torch.arange(there.shape[1]).to(lengths) - lengths.unsqueeze(1)) % there.shape[1]
+        rolled = torch.gather(backwards, 1, order.unsqueeze(-1).expand_as(backwards))
+        packed = nn.utils.rnn.pack_padded_sequence(
+            rolled, lengths.cpu(), batch_first=True, enforce_sorted=False
+        )
+        last: Tensor = self.recurrent(packed)[1].squeeze(0)
+        return last
 
 
 class OdeRnnEncoder(Encoder):
@@ -126,10 +135,8 @@ class OdeRnnEncoder(Encoder):
 
     def read(self, observed: Series) -> Tensor:
         """The state at time 0, or at the earliest point where that is below."""
-        there = observed.roles > 0
-        union, places = torch.unique(observed.times[there], return_inverse=True)
-        index = torch.full_like(observed.roles, -1)
-        index[there] = places
+        union, index = observed.union()
+        index = torch.where(observed.roles > 0, index, -1)
         state = observed.values.new_zeros(len(observed), self.hidden)
         before: Tensor | None = None
         for number in range(len(union) - 1, -1, -1):

@@ -70,12 +70,12 @@ class _Checkpointed(torch.autograd.Function):
             with torch.enable_grad():
                 y = y0.detach().requires_grad_()
                 step = Step(ctx.field, ctx.tableau, start, end, y, ctx.field.at(start, y))
-                found = [step.y1, *(step.value(ctx.times[i]) for i in inside)]
+                found, gradients_of = [step.y1], [adjoint]
+                if inside:
+                    found.append(step.values([ctx.times[i] for i in inside]))
+                    gradients_of.append(gradient[inside])
             adjoint, *changes = torch.autograd.grad(
-                found,
-                (y, *parameters),
-                [adjoint, *(gradient[i] for i in inside)],
-                allow_unused=True,
+                found, (y, *parameters), gradients_of, allow_unused=True
             )
             of_parameters = [
                 old if new is None else new if old is None else old + new

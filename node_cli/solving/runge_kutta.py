@@ -71,25 +71,30 @@ class Step:
             scaled = stages[first] * factors[first]
             return combine(scaled, factors[first + 1 :], stages[first + 1 :])
 
-    def value(self, t: float) -> Tensor:
-        r"""The state at a time inside the step.
+    def values(self, times: Sequence[float]) -> Tensor:
+        r"""The states at times inside the step, ``[len(times), *y0.shape]``, all at once.
 
         With :math:`x = (t - t_0) / h`, the cubic that has the values and slopes of both ends, plus
         for a method with a middle the multiple of :math:`x^2 (1 - x)^2` that meets it.
         """
-        y0, y1, f0, f1, h = self._y0, self.y1, self._stages[0], self.f1, self._h
-        x = (t - self._t0) / h
-        jump = y1 - y0
-        rise = x * x * (3 - 2 * x)
-        factors = [rise, h * x * (1 - x) ** 2, h * x * x * (x - 1)]
-        terms = [jump, f0, f1]
-        if self._tableau.middle is not None:
-            # At the middle the cubic is y0 + jump/2 + h (f0 - f1)/8, and the bump is 1/16.
-            bump = 16 * (x * (1 - x)) ** 2
-            factors = [rise - bump / 2, factors[1] - bump * h / 8, factors[2] + bump * h / 8]
-            factors += [bump * h * weight for weight in self._tableau.middle]
+        y0, h, middle = self._y0, self._h, self._tableau.middle
+        terms = [self.y1 - y0, self._stages[0], self.f1]
+        if middle is not None:
             terms += self._all_stages()
-        return combine(y0, factors, terms)
+        rows = []
+        for t in times:
+            x = (t - self._t0) / h
+            rise = x * x * (3 - 2 * x)
+            row = [rise, h * x * (1 - x) ** 2, h * x * x * (x - 1)]
+            if middle is not None:
+                # At the middle the cubic is y0 + jump/2 + h (f0 - f1)/8, and the bump is 1/16.
+                bump = 16 * (x * (1 - x)) ** 2
+                row = [rise - bump / 2, row[1] - bump * h / 8, row[2] + bump * h / 8]
+                row += [bump * h * weight for weight in middle]
+            rows.append(row)
+        factors = y0.new_tensor(rows)
+        changes: Tensor = torch.tensordot(factors, torch.stack(terms), dims=1)
+        return y0 + changes
 
     def _all_stages(self) -> list[Tensor]:
         return [*self._stages, self.f1] if self._tableau.first_same_as_last else self._stages
@@ -154,10 +159,13 @@ def integrate_adaptively(
         field.accepted()
         # A step that was only cut at a stop says little about how long it could have been.
         h = max(h, proposed) if at_stop else proposed
-        first = len(values)
-        while len(values) < len(times) and direction * (times[len(values)] - t1) <= 0.0:
-            at_end = times[len(values)] == t1
-            values.append(step.y1 if at_end else step.value(times[len(values)]))
+        first = reached = len(values)
+        while reached < len(times) and direction * (times[reached] - t1) < 0.0:
+            reached += 1
+        if reached > first:
+            values.extend(step.values(times[first:reached]).unbind())
+        while len(values) < len(times) and times[len(values)] == t1:
+            values.append(step.y1)
         if observe is not None:
             observe(AcceptedStep(t, t1, y, range(first, len(values))))
         t, y = t1, step.y1
