@@ -138,12 +138,15 @@ class OdeRnnEncoder(Encoder):
         union, index = observed.union()
         index = torch.where(observed.roles > 0, index, -1)
         state = observed.values.new_zeros(len(observed), self.hidden)
+        begun = torch.zeros(len(observed), 1, dtype=torch.bool, device=state.device)
         before: Tensor | None = None
         for number in range(len(union) - 1, -1, -1):
             if before is not None:
-                state = self._evolve(state, before, union[number])
+                # A series whose last point is still to come is not touched by the others' times.
+                state = torch.where(begun, self._evolve(state, before, union[number]), state)
             before = union[number]
             row, column = (index == number).nonzero(as_tuple=True)
+            begun = begun.index_fill(0, row, True)
             seen = observed.values[row, column]
             if self._masked:
                 seen = torch.cat((seen, observed.known[row, column].to(seen)), dim=-1)
