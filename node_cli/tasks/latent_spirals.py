@@ -130,7 +130,8 @@ class LatentSpirals(Task):
         observed interval that the model was not shown, ``rmse_forward`` and ``rmse_backward`` of
         points beyond; all for each coordinate, against the truth without noise where it is known.
         Latent-variable models predict the mean over ``model.iwae_samples`` samples of the
-        posterior, and have ``kl_from_prior`` and the importance-weighted bound ``iwae`` too.
+        posterior, and have ``kl_from_prior`` and the importance-weighted bound ``iwae`` too. The
+        others predict each point from those before it, the first one not at all.
         """
         sums: dict[str, float] = {}
         squares = dict.fromkeys(_SCORED, (0.0, 0))
@@ -138,12 +139,15 @@ class LatentSpirals(Task):
         for series in batches:
             count += len(series)
             mean, values = self._predicted(model, series)
+            # A model that only looks back says nothing of what comes before it has seen a point.
+            seen = series.observed.any(dim=-1)
+            predictable = (seen.cumsum(dim=1) - seen.long() > 0).unsqueeze(-1)
             for name, value in values.items():
                 sums[name] = sums.get(name, 0.0) + float(value.double().sum())
             for role in _SCORED:
                 counted = series.known & (series.roles == ROLES[role]).unsqueeze(-1)
-                if role == "backward" and isinstance(model, Autoregressive):
-                    continue
+                if isinstance(model, Autoregressive):
+                    counted = counted & predictable
                 error = float(((mean - series.truth).square() * counted).double().sum())
                 total_error, points = squares[role]
                 squares[role] = (total_error + error, points + int(counted.sum()))
@@ -196,7 +200,9 @@ class LatentSpirals(Task):
             states, _ = model.trajectories(series, posterior.mean.unsqueeze(0))
             groups = self._groups(series)
             drawn["latent_trajectories"] = latent_trajectories(
-                states[0].cpu().numpy(), groups.cpu().numpy(), f"{label}: latent trajectories"
+                states[0].cpu().numpy(),
+                groups.cpu().numpy(),
+                f"{label}: latent trajectories, by direction",
             )
             if series.values.shape[-1] == 2 and len(groups.unique()) == 2:
                 curves = self._walk(model, series, posterior.mean, groups)
