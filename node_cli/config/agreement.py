@@ -114,6 +114,11 @@ def _of_the_study(config: RunConfig) -> Iterator[str]:
             f"study=memory-scaling solver={solver.name}: its steps are given; use a fixed-step"
             " solver such as solver=rk4."
         )
+    if study.name == "figure-3" and interval(config.model) is None:
+        yield (
+            f"study=figure-3 model={config.model.name}: it is drawn for models with one interval;"
+            " use study=gradient-fidelity or study=memory-scaling."
+        )
     if study.name in ("gradient-fidelity", "figure-3") and solver.kind == "fixed":
         yield (
             f"study={study.name} solver={solver.name}: it varies the tolerance; use an adaptive"

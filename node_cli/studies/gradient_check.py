@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
 import torch
@@ -91,6 +92,8 @@ def _in_double(batch: Any) -> Any:
         return batch.double() if batch.is_floating_point() else batch
     if isinstance(batch, tuple | list):
         return type(batch)(_in_double(part) for part in batch)
+    if is_dataclass(batch) and not isinstance(batch, type):
+        return replace(batch, **{f.name: _in_double(getattr(batch, f.name)) for f in fields(batch)})
     if isinstance(batch, dict):
         return {name: _in_double(part) for name, part in batch.items()}
     return batch

@@ -67,6 +67,16 @@ def test_the_variants_train(node_train, tmp_path, words):
 
 
 @pytest.mark.slow
+def test_gradients_of_the_elbo_are_checked_with_the_same_noise(node_train, tmp_path):
+    done = node_train(*TINY, *FEW, "data.points=20", "adjoint.check_every=2", "adjoint=full")
+    assert done.returncode == 0, done.stderr
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
+    errors = [line["gradient/relative_error"] for line in lines if "lr" in line]
+    assert errors
+    assert max(errors) < 0.01
+
+
+@pytest.mark.slow
 def test_series_of_the_users_own(node_train, tmp_path):
     rows = ["patient,hour,pulse,weight"]
     for patient in range(12):
@@ -109,6 +119,7 @@ def test_a_run_in_two_parts_gives_the_same_numbers(node_train, tmp_path):
         ("task=latent-spirals data=csv data.path=none.csv", "none.csv"),
         ("task=latent-spirals model=rnn evaluation.tolerance=1e-5", "this model solves no ODE"),
         ("task=latent-spirals model.kl_warmup=1", "a number from 0 to below 1"),
+        ("task=latent-spirals study=figure-3", "models with one interval"),
         ("task=latent-spirals model=latent-ode trace=exact", "this model has no trace"),
     ],
 )
