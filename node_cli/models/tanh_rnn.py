@@ -36,7 +36,8 @@ class TanhRNN(nn.Module):
             begun: bool ``[B, T]``, false where a series has not begun yet and its state stays 0;
                 None: all begin at once.
         """
-        driven = self.from_input(x.transpose(0, 1))
+        # In the precision of the weights, also where autocast has made it half.
+        driven = self.from_input(x.transpose(0, 1)).to(self.from_state.weight)
         mask = None if begun is None else begun.t().unsqueeze(-1).to(driven)
         last: Tensor = _LastState.apply(driven, self.from_state.weight, mask)
         return last

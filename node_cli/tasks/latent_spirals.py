@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -16,9 +17,11 @@ from node_cli.config.series import (
     PeriodicConfig,
     RnnVaeConfig,
     SeriesConfig,
+    SeriesTableConfig,
     SpiralsConfig,
     VariationalConfig,
 )
+from node_cli.data.digest import file_digest
 from node_cli.data.series import ROLES, Role, Series, SeriesBatches, SeriesTraining
 from node_cli.data.series_table import read_series
 from node_cli.data.synthetic_series import periodic, spirals
@@ -69,6 +72,14 @@ class LatentSpirals(Task):
     def data_label(self) -> str:
         """The name of the data set."""
         return self.config.data.name
+
+    @cached_property
+    def data_digest(self) -> str | None:
+        """SHA-256 of a user's own file."""
+        data = self.config.data
+        if not isinstance(data, SeriesTableConfig) or data.path is None:
+            return None
+        return file_digest(Path(data.path))
 
     def build_model(self) -> nn.Module:
         """The model of the ``model`` group."""

@@ -37,6 +37,12 @@ def needed_of(group, member):
     return [f"task={tasks_with(group, member)[0]}", *trace]
 
 
+@pytest.mark.parametrize("debug", CATALOGUE.groups["debug"])
+@pytest.mark.parametrize("task", CATALOGUE.groups["task"])
+def test_every_debug_member_goes_with_every_task(config_of, task, debug):
+    config_of(f"task={task}", f"debug={debug}", *NEEDED.get(f"task={task}", []))
+
+
 def test_defaults_follow_the_field(config_of):
     config = config_of()
     assert config.task.name == "mnist-odenet"
