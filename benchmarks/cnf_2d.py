@@ -13,15 +13,14 @@ ratio of the times is that of the code. ``--backend torchdiffeq`` gives both the
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
 import torch
+from side_by_side import copy_weights, load_example, stepper
 from sklearn.datasets import make_circles
 from torch import Tensor, nn
 
@@ -60,11 +59,14 @@ def main() -> None:
 
 def compare(example: Path, mode: AdjointMode, backend: Backend, steps: int) -> None:
     torch.manual_seed(0)
-    theirs = load_example(example, adjoint=mode == "full")
+    theirs = load_example(example, *(["--adjoint"] if mode == "full" else []))
     field = theirs.CNF(in_out_dim=2, hidden_dim=32, width=64)
     ours = our_flow(mode, backend)
     copy_weights(field, ours)
-    runs = [stepper(field, their_loss(theirs, field)), stepper(ours, our_loss(ours))]
+    runs = [
+        stepper(field.parameters(), their_loss(theirs, field), lr=1e-3),
+        stepper(ours.parameters(), our_loss(ours), lr=1e-3),
+    ]
     seconds: list[list[float]] = [[], []]
     for step in range(steps + WARM_UP):
         points, _ = make_circles(n_samples=POINTS, noise=0.06, factor=0.5, random_state=step)
@@ -86,17 +88,6 @@ def compare(example: Path, mode: AdjointMode, backend: Backend, steps: int) -> N
     )
 
 
-def load_example(path: Path, adjoint: bool) -> ModuleType:
-    """The example as a module; it reads its settings from ``sys.argv`` when it is imported."""
-    sys.argv = [str(path), *(["--adjoint"] if adjoint else [])]
-    spec = importlib.util.spec_from_file_location("torchdiffeq_example", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def our_flow(mode: AdjointMode, backend: Backend) -> NormalizingFlow:
     config = HypernetworkConfig(
         name="hypernetwork",
@@ -112,14 +103,6 @@ def our_flow(mode: AdjointMode, backend: Backend) -> NormalizingFlow:
     trace = TraceConfig(name="closed-form", noise="rademacher", evaluation="exact")
     spec = SolveSpec(rtol=TOLERANCE, atol=TOLERANCE, adjoint=mode, backend=backend)
     return NormalizingFlow(config, 2, spec, trace).to(torch.get_default_dtype())
-
-
-def copy_weights(source: nn.Module, target: nn.Module) -> None:
-    """Copy parameters by their order, which is the same in both."""
-    with torch.no_grad():
-        for theirs, ours in zip(source.parameters(), target.parameters(), strict=True):
-            assert theirs.shape == ours.shape
-            ours.copy_(theirs)
 
 
 def their_loss(example: ModuleType, field: nn.Module) -> Callable[[Tensor], Tensor]:
@@ -142,19 +125,6 @@ def their_loss(example: ModuleType, field: nn.Module) -> Callable[[Tensor], Tens
 
 def our_loss(flow: NormalizingFlow) -> Callable[[Tensor], Tensor]:
     return lambda x: -flow(x).log_density.mean()
-
-
-def stepper(model: nn.Module, loss_of: Callable[[Tensor], Tensor]) -> Callable[[Tensor], float]:
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-
-    def step(x: Tensor) -> float:
-        optimizer.zero_grad()
-        loss = loss_of(x)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
 
 
 if __name__ == "__main__":

@@ -12,9 +12,7 @@ of ``tolerance=typical`` (1e-3, 1e-4), for both.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +20,7 @@ from types import ModuleType
 
 import numpy as np
 import torch
+from side_by_side import load_example, stepper
 from torch import Tensor, nn
 
 from node_cli.config.series import LatentOdeConfig
@@ -54,7 +53,7 @@ def main() -> None:
 
 def compare(path: Path, mode: AdjointMode, tolerances: str, steps: int) -> None:
     rtol, atol = TOLERANCES[tolerances]
-    example = load_example(path, adjoint=mode == "full")
+    example = load_example(path, "--adjoint", str(mode == "full"))
     np.random.seed(0)  # noqa: NPY002
     torch.manual_seed(0)
     _, points, _, times = example.generate_spiral2d(
@@ -67,8 +66,12 @@ def compare(path: Path, mode: AdjointMode, tolerances: str, steps: int) -> None:
     ours = our_model(mode, rtol, atol)
     copy_weights(parts, ours)
     runs = [
-        stepper(nn.ModuleList(parts), their_loss(example, parts, values, t, rtol, atol)),
-        stepper(ours, our_loss(ours, values, t)),
+        stepper(
+            nn.ModuleList(parts).parameters(),
+            their_loss(example, parts, values, t, rtol, atol),
+            lr=0.01,
+        ),
+        stepper(ours.parameters(), our_loss(ours, values, t), lr=0.01),
     ]
     seconds: list[list[float]] = [[], []]
     losses: list[float] = []
@@ -87,17 +90,6 @@ def compare(path: Path, mode: AdjointMode, tolerances: str, steps: int) -> None:
         f" {losses[0]:.3f}, {losses[1]:.3f} |",
         flush=True,
     )
-
-
-def load_example(path: Path, adjoint: bool) -> ModuleType:
-    """The example as a module; it reads its settings from ``sys.argv`` when it is imported."""
-    sys.argv = [str(path), "--adjoint", str(adjoint)]
-    spec = importlib.util.spec_from_file_location("torchdiffeq_example", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def our_model(mode: AdjointMode, rtol: float, atol: float) -> LatentOde:
@@ -168,19 +160,6 @@ def our_loss(model: LatentOde, x: Tensor, t: Tensor) -> Callable[[], Tensor]:
         torch.full(shape, ROLES["observed"]),
     )
     return lambda: negative_elbo(model(series), 1.0)[0].mean()
-
-
-def stepper(model: nn.Module, loss_of: Callable[[], Tensor]) -> Callable[[], float]:
-    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=0.01)
-
-    def step() -> float:
-        optimizer.zero_grad()
-        loss = loss_of()
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return step
 
 
 if __name__ == "__main__":

@@ -12,14 +12,13 @@ drift a little: the example also differentiates the choice of its first step.
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from side_by_side import copy_weights, load_example
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -76,20 +75,9 @@ def main() -> None:
 
 def their_model(example: Path, network: str, adjoint: bool) -> nn.Module:
     """The example's network; the file reads its settings from ``sys.argv`` when it is imported."""
-    sys.argv = [
-        str(example),
-        "--network",
-        network,
-        "--adjoint",
-        str(adjoint),
-        "--tol",
-        str(TOLERANCE),
-    ]
-    spec = importlib.util.spec_from_file_location("torchdiffeq_example", example)
-    assert spec is not None
-    assert spec.loader is not None
-    theirs = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(theirs)
+    theirs = load_example(
+        example, "--network", network, "--adjoint", str(adjoint), "--tol", str(TOLERANCE)
+    )
     channels = 64
     stem = [
         nn.Conv2d(1, channels, 3, 1),
@@ -121,14 +109,6 @@ def our_model(network: str, mode: AdjointMode) -> nn.Module:
     else:
         config = OdeNetConfig(name="odenet", stem="conv", channels=64, T=1.0, learn_time=False)
     return ImageClassifier(config, SolveSpec(rtol=TOLERANCE, atol=TOLERANCE, adjoint=mode))
-
-
-def copy_weights(source: nn.Module, target: nn.Module) -> None:
-    """Copy parameters by their order, which is the same in both."""
-    with torch.no_grad():
-        for theirs, ours in zip(source.parameters(), target.parameters(), strict=True):
-            assert theirs.shape == ours.shape
-            ours.copy_(theirs)
 
 
 def stepper(model: nn.Module) -> Callable[[Tensor, Tensor], float]:
