@@ -23,9 +23,9 @@ class FlowField(nn.Module, ABC):
               A_l(h) = W_l(t)\, h + b_l(t)
 
     Tangents go through the layers beside the values, so that a Jacobian-vector product is made of
-    plain operations and its gradient needs no second derivative of a graph. Torch's own
-    forward-mode differentiation gives the same numbers in about three times the time, and reverse
-    mode twice over in up to twice the time (measured with three hidden layers of 64).
+    plain operations and its gradient needs no second derivative of a graph. With three hidden
+    layers of 64 and 2, 8 and 43 dimensions, a trace and its gradient took 3.4, 5.6 and 3.6 times as
+    long by torch's dual numbers, and 1.1, 2.2 and 1.8 times by reverse mode twice over, on the CPU.
 
     Args:
         activation: ``s``.
