@@ -129,17 +129,19 @@ class Cnf2d(DensityTask):
         assert isinstance(data, PointBatches)
         points = data.points
         generator = torch.Generator().manual_seed(_FIGURE_SEED)
-        base = model.draw_base(len(next(iter(data))), generator)
-        box = box_around(points, model.inverse(base))
+        first = next(iter(data))
+        base = model.draw_base(len(first), generator)
+        samples = model.inverse(base)
+        box = box_around(points, samples)
         density = self._on_grid(model, box, _AUDITED_GRID)
         metrics = {
-            **inversion_error(model, next(iter(data))),
+            **inversion_error(model, first),
             "density_integral": float(density.double().mean()) * area(box),
         }
         if not draw:
             return Audit(metrics)
         label = self.data_label
-        wide = box_around(points, torch.cat((model.inverse(base), base)))
+        wide = box_around(points, samples, base)
         gif = animation(self._frames(model, base, wide), wide, label)
         return Audit(metrics, animations={"density_over_time": gif})
 
