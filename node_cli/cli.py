@@ -5,28 +5,31 @@ Nothing here imports torch before a run is certain.
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from node_cli import __version__
 from node_cli.config.catalogue import Catalogue
-from node_cli.config.composition import hydra_explained, validate_composed, validate_jobs
+from node_cli.config.composition import composer, hydra_explained, validate_composed
+from node_cli.config.folder_name import register_differing
 from node_cli.config.fresh_folder import register_fresh_folder
 from node_cli.config.location import conf_dir
-from node_cli.config.overrides import cells, check, with_aliases
+from node_cli.config.overrides import cells, check, parse, quoted, with_aliases
 from node_cli.config.resumption import resume, resumed_folder
-from node_cli.errors import ConfigError, Interrupted, RunError
+from node_cli.errors import ConfigError, DisagreementError, Interrupted, RunError, told
 from node_cli.flags import Flags, read_flags
+from node_cli.sweeping.cell import Cell
+from node_cli.sweeping.plan import continued, is_sweep
+from node_cli.sweeping.sweep import fixed_order, overrides_for_hydra, plan_sweep, run_sweep
 
 # Of a larger sweep only so many jobs are checked beforehand; each is checked again when it starts.
 _CELLS_CHECKED = 100
@@ -79,57 +82,103 @@ def _dispatch(flags: Flags, traced: bool) -> int:
         flags.overrides = _full_overrides(flags)
         check(flags.overrides, catalogue)
     register_fresh_folder(claim=not flags.only_informs)
-    jobs = cells(flags.overrides, _CELLS_CHECKED) if flags.multirun else iter([flags.overrides])
-    if not flags.only_informs:
-        validate_jobs(jobs, conf, flags.config_dir, catalogue)
+    register_differing()
+    if flags.only_informs:
+        with hydra_explained(flags.overrides, catalogue):
+            _hand_over(flags, conf, _nothing)
+        return 0
+    if flags.multirun:
+        return _sweep(flags, conf, catalogue, traced)
+    with composer(conf, flags.config_dir, catalogue) as composed:
+        validate_composed(composed(flags.overrides))
+    job = _Job()
     with hydra_explained(flags.overrides, catalogue):
-        return _hand_over(flags, conf, traced)
+        _hand_over(flags, conf, job)
+    return 0 if job.error is None else _report(job.error, traced)
 
 
 def _full_overrides(flags: Flags) -> list[str]:
-    """The overrides with their aliases resolved, and with those of a run that is resumed."""
+    """The overrides with their aliases resolved, and with those of what is resumed."""
     overrides = with_aliases(flags.overrides)
     folder = resumed_folder(overrides)
     if folder is None:
         return overrides
+    if is_sweep(folder):
+        flags.multirun = True
+        return [*continued(overrides, folder), f"hydra.sweep.dir={quoted(str(folder))}"]
     if flags.multirun:
-        raise ConfigError("-m trainer.resume: only one run at a time can be resumed; leave out -m.")
+        raise ConfigError(
+            f"-m trainer.resume={folder}: that is no sweep; leave out -m to resume a run."
+        )
     return resume(overrides, folder)
 
 
-def _hand_over(flags: Flags, conf: Path, traced: bool) -> int:
+def _hand_over(flags: Flags, conf: Path, job: Callable[[DictConfig], Any]) -> None:
     """Let Hydra make the run folder, set up the log and call the job, once or for each cell."""
-    exit_codes: list[int] = []
-
-    def job(config: DictConfig) -> float | None:
-        # A failure is told here, and not raised: a sweep goes on with its next job, and Hydra has
-        # nothing to print about it.
-        try:
-            result = _run(config)
-        except Exception as error:
-            exit_codes.append(_report(error, traced, _job_name()))
-            return None
-        exit_codes.append(0)
-        return result
-
     sys.argv = [sys.argv[0], *flags.for_hydra()]
     hydra.main(version_base="1.3", config_path=str(conf), config_name="config")(job)()
-    failures = [code for code in exit_codes if code]
-    if failures and flags.multirun:
-        _say(f"{len(failures)} of {len(exit_codes)} jobs failed.")
-    return failures[0] if failures else 0
 
 
-def _run(config: DictConfig) -> float | None:
-    validated = validate_composed(config)
-    from node_cli.training.run import run
-
-    return run(validated, Path(HydraConfig.get().runtime.output_dir))
+def _nothing(config: DictConfig) -> None:
+    """The job where something is only shown."""
 
 
-def _job_name() -> str:
-    state = HydraConfig.get()
-    return f"job {state.job.num}: " if state.mode == RunMode.MULTIRUN else ""
+class _Job:
+    """A single run; what goes wrong is kept, so that Hydra has nothing to print about it."""
+
+    error: Exception | None = None
+
+    def __call__(self, config: DictConfig) -> None:
+        folder = Path(HydraConfig.get().runtime.output_dir)
+        try:
+            validated = validate_composed(config)
+            from node_cli.training.run import run
+
+            run(validated, folder)
+        except Interrupted as interruption:
+            raise Interrupted(
+                f"{interruption}. Resume with: node-train trainer.resume={folder}",
+                interruption.exit_code - 128,
+            ) from interruption
+        except Exception as error:
+            self.error = error
+
+
+def _sweep(flags: Flags, conf: Path, catalogue: Catalogue, traced: bool) -> int:
+    flags.overrides = fixed_order(flags.overrides, catalogue)
+    with composer(conf, flags.config_dir, catalogue) as composed:
+        base = composed(
+            [word for word in flags.overrides if not parse([word])[0].is_sweep_override()]
+        )
+        _check_cells(cells(flags.overrides, _CELLS_CHECKED), composed)
+        with hydra_explained(flags.overrides, catalogue):
+            plan = plan_sweep(flags.overrides, base.hydra, traced)
+    flags.overrides = [*flags.overrides, *overrides_for_hydra(plan, base.objectives)]
+
+    def hand_over(cell: Cell) -> None:
+        with hydra_explained(flags.overrides, catalogue):
+            _hand_over(flags, conf, cell)
+
+    return run_sweep(plan, hand_over)
+
+
+def _check_cells(
+    jobs: Iterable[Sequence[str]], composed: Callable[[Sequence[str]], DictConfig]
+) -> None:
+    """Refuse a sweep with a setting that cannot be.
+
+    Cells whose settings only do not go together are another matter: a grid has such corners, and
+    they are recorded as failed while the others run.
+    """
+    possible, problem = 0, None
+    for job in jobs:
+        try:
+            validate_composed(composed(job))
+            possible += 1
+        except DisagreementError as error:
+            problem = problem or error
+    if problem is not None and not possible:
+        raise problem
 
 
 def _asks_for_traceback(arguments: Sequence[str]) -> bool:
@@ -139,24 +188,16 @@ def _asks_for_traceback(arguments: Sequence[str]) -> bool:
     )
 
 
-def _report(error: Exception, traced: bool, where: str = "") -> int:
+def _report(error: Exception, traced: bool) -> int:
     """Tell what went wrong; returns the exit code."""
     if traced:
         traceback.print_exception(error)
+    for sentence in told(error).splitlines():
+        _say(sentence)
     if isinstance(error, RunError):
-        for sentence in str(error).splitlines():
-            _say(where + sentence)
         return error.exit_code
-    if isinstance(error, OSError) and error.strerror:
-        subject = f"{error.filename}: " if error.filename else ""
-        advice = ""
-        if error.errno in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT):
-            advice = " Choose another place for the run with hydra.run.dir=PATH, or mend this one."
-        _say(f"{where}{subject}{error.strerror.lower()}.{advice}")
-        return 1
-    text = " ".join(str(error).split())
-    hint = "" if traced else " Run again with debug=on for the traceback."
-    _say(f"{where}unexpected {type(error).__name__}: {text.rstrip('.')}.{hint}")
+    if not isinstance(error, OSError) and not traced:
+        _say("Run again with debug=on for the traceback.")
     return 1
 
 

@@ -4,6 +4,8 @@ Each is shown as one sentence that says what was given, what is allowed and what
 command line prints the text alone and exits with ``exit_code``.
 """
 
+import errno
+
 
 class RunError(Exception):
     """A run that cannot start or go on, for a reason that the user can act on."""
@@ -15,6 +17,10 @@ class ConfigError(RunError):
     """The command line or a YAML file asks for something that is not possible."""
 
     exit_code = 2
+
+
+class DisagreementError(ConfigError):
+    """Each setting is possible, but not all of them together."""
 
 
 class DataError(RunError):
@@ -43,3 +49,17 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, message: str, signal_number: int) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+def told(error: Exception) -> str:
+    """What went wrong, in a sentence for the user; several, one a line, for several things."""
+    if isinstance(error, RunError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        subject = f"{error.filename}: " if error.filename else ""
+        advice = ""
+        if error.errno in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT):
+            advice = " Choose another place for the run with hydra.run.dir=PATH, or mend this one."
+        return f"{subject}{error.strerror.lower()}.{advice}"
+    text = " ".join(str(error).split())
+    return f"unexpected {type(error).__name__}: {text.rstrip('.')}."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,33 +21,38 @@ from node_cli.config.spelling import did_you_mean
 from node_cli.errors import ConfigError
 
 # The classes that the config may name: Hydra's launchers and sweepers, and Python's logging.
-_KNOWN_CODE = ("hydra._internal.core_plugins.", "hydra_plugins.", "logging.")
+_KNOWN_CODE = ("hydra._internal.core_plugins.", "hydra_plugins.", "optuna.samplers.", "logging.")
+_NAMING_CODE = ("_target_", "class", "()", "custom_search_space")
 
 
-def validate_jobs(
-    jobs: Iterator[Sequence[str]], conf: Path, config_dir: Path | None, catalogue: Catalogue
-) -> None:
-    """Compose and validate each job, before a folder is made or anything heavy is imported.
+@contextmanager
+def composer(
+    conf: Path, config_dir: Path | None, catalogue: Catalogue
+) -> Iterator[Callable[[Sequence[str]], DictConfig]]:
+    """Composes configs from words, before a folder is made or anything heavy is imported.
 
     Args:
-        jobs: the overrides of each job.
         conf: the folder of the config tree.
         config_dir: the user's own config folder.
         catalogue: the groups of both folders.
 
-    Raises:
-        ConfigError: the first job that cannot be run, and why.
+    Yields:
+        A function of the words of a run, which gives the config with Hydra's own part. It raises
+        ``ConfigError`` where the words make none.
     """
     extra = []
     if config_dir is not None:
         extra = [f"hydra.searchpath=[{words.quoted(f'file://{config_dir.absolute()}')}]"]
+
+    def composed(job: Sequence[str]) -> DictConfig:
+        words.check(job, catalogue)
+        with hydra_explained(job, catalogue):
+            config = compose("config", [*job, *extra], return_hydra_config=True)
+            _refuse_code(OmegaConf.to_container(config.hydra, resolve=False))
+        return config
+
     with initialize_config_dir(str(conf), version_base="1.3", job_name="node-train"):
-        for job in jobs:
-            words.check(job, catalogue)
-            with hydra_explained(job, catalogue):
-                config = compose("config", [*job, *extra], return_hydra_config=True)
-                _refuse_code(OmegaConf.to_container(config.hydra, resolve=False))
-                validate_composed(config)
+        yield composed
 
 
 def validate_composed(config: DictConfig) -> RunConfig:
@@ -142,7 +147,7 @@ def _refuse_code(node: Any, path: str = "hydra") -> None:
             _refuse_code(value, f"{path}[{index}]")
     elif isinstance(node, dict):
         for key, value in node.items():
-            names_code = key in ("_target_", "class", "()") and value is not None
+            names_code = key in _NAMING_CODE and value is not None
             if names_code and not str(value).startswith(_KNOWN_CODE):
                 raise ConfigError(f"{path}.{key}={value}: a config cannot name code to run.")
             _refuse_code(value, f"{path}.{key}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -48,6 +49,15 @@ def resume(overrides: Sequence[str], folder: Path) -> list[str]:
     kept = [word for word in _saved_overrides(folder) if _key(word) not in anew]
     path = quoted(str(folder))
     return [*kept, *given, f"{_RESUME}={path}", f"hydra.run.dir={path}"]
+
+
+def recorded_command(folder: Path) -> str | None:
+    """The command line that gives a run again, from what Hydra recorded in its folder."""
+    overrides = folder / ".hydra" / "overrides.yaml"
+    if not overrides.exists():
+        return None
+    words = yaml.safe_load(overrides.read_text(encoding="utf-8")) or []
+    return shlex.join(["node-train", *words])
 
 
 def _saved_overrides(folder: Path) -> list[str]:

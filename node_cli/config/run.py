@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
@@ -13,12 +13,14 @@ from node_cli.config.evaluation import EvaluationConfig
 from node_cli.config.explanation import explain
 from node_cli.config.flow import RegularizationConfig, TraceConfig
 from node_cli.config.model import ModelConfig
-from node_cli.config.schema import Schema
+from node_cli.config.schema import AsTuple, Schema
 from node_cli.config.solving import AdjointConfig, BackendConfig, SolverConfig, ToleranceConfig
 from node_cli.config.study import StudyConfig
 from node_cli.config.task import TaskConfig
 from node_cli.config.training import OptimizerConfig, ScheduleConfig, TrainerConfig
-from node_cli.errors import ConfigError
+from node_cli.errors import ConfigError, DisagreementError
+
+Objective = Literal["error", "nfe_forward", "nfe_backward", "saved_bytes", "seconds"]
 
 
 class DebugConfig(Schema):
@@ -32,6 +34,12 @@ class RunConfig(Schema):
     """Everything that a run is told; ``model_dump(mode="json")`` gives it back as plain values."""
 
     seed: Annotated[int, Field(ge=0, lt=2**63), "an integer from 0 to 9223372036854775807"]
+    objectives: Annotated[
+        tuple[Objective, ...],
+        AsTuple,
+        Field(min_length=1),
+        "a list of error, nfe_forward, nfe_backward, saved_bytes, seconds",
+    ]
     task: TaskConfig
     model: ModelConfig
     data: DataConfig
@@ -64,8 +72,12 @@ def validate(config: Mapping[str, Any]) -> RunConfig:
 
     Raises:
         ConfigError: one sentence for each thing that is wrong.
+        DisagreementError: the same, where only groups do not go together.
     """
     try:
         return RunConfig.model_validate(dict(config))
     except ValidationError as error:
-        raise ConfigError("\n".join(explain(RunConfig, error))) from error
+        # The groups are held against each other once each of them is right.
+        disagree = all(not problem["loc"] for problem in error.errors())
+        kind = DisagreementError if disagree else ConfigError
+        raise kind("\n".join(explain(RunConfig, error))) from error

@@ -25,8 +25,9 @@ from node_cli.training.interruption import StopRequest
 from node_cli.training.optimization import build_optimizer, learning_rate_factor
 from node_cli.training.progress import RunProgress
 from node_cli.training.recorder import Recorder
+from node_cli.training.report_lines import epoch_line
 from node_cli.training.seeds import random_states, restore_random_states
-from node_cli.training.terminal import Terminal, in_words
+from node_cli.training.terminal import Terminal
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -314,12 +315,8 @@ class TrainingLoop:
         if better:
             progress.best, progress.best_epoch = value, progress.epoch + 1
         self._recorder.scalars(progress.step, self._epochs_done(), validation)
-        shown = "  ".join(f"{tag} {number:.4f}" for tag, number in validation.items())
-        last = self.config.trainer.max_epochs
-        self._terminal.line(
-            f"epoch {progress.epoch + 1}{f'/{last}' if last else ''}  {in_words(means)}  {shown}"
-            f"  {progress.seconds:.0f} s"
-        )
+        last_epoch = self.config.trainer.max_epochs
+        self._terminal.line(epoch_line(progress, last_epoch, means, validation, better))
         trainer = self.config.trainer
         if trainer.figures and (
             len(progress.history) % trainer.figures_every == 0 or self._finished()

@@ -12,8 +12,23 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
+from node_cli.config.settings import Setting
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+# The charts of TensorBoard's custom-scalars tab: what a run costs beside what it reaches. Each is
+# a list of expressions that tags are matched with; a tag that a run does not have is left out.
+_LAYOUT = {
+    "NFE, memory and loss": {
+        "loss": ["Multiline", ["^loss/(train|val)$"]],
+        "NFE per solve": ["Multiline", ["^nfe/(forward|backward|forward_val)$"]],
+        "bytes kept for the backward pass": ["Multiline", ["^memory/saved_bytes$"]],
+        "peak memory in bytes": ["Multiline", ["^memory/(rss|device)_peak_bytes$"]],
+        "steps of the solver": ["Multiline", ["^solver/steps_(accepted|rejected)$"]],
+        "seconds per step": ["Multiline", ["^time/step_seconds$"]],
+    }
+}
 
 
 class Recorder:
@@ -70,17 +85,22 @@ class Recorder:
         """Log a text, shown as it is in TensorBoard's text tab."""
         self._events.add_text(tag, f"```\n{text}\n```")
 
-    def hyperparameters(
-        self, settings: Mapping[str, bool | int | float | str], results: Mapping[str, float]
-    ) -> None:
-        """Log the settings with the tags of the final results, for TensorBoard's hparams tab.
+    def opening(self, settings: Mapping[str, Setting]) -> None:
+        """Log the settings for TensorBoard's hparams tab, and the layout of its custom scalars.
 
         Written into the run's own event file; ``add_hparams`` would make a second run of it. The
-        tab takes each result from the last scalar logged under its tag.
+        list of all settings and metrics, which torch writes too, is left out: TensorBoard takes it
+        from whichever run it finds first, and otherwise gathers it from all of them, those that
+        differ first. The tab takes each metric from the last scalar logged under its tag.
         """
-        writer = self._events._get_file_writer()
-        for summary in hparams(dict(settings), dict(results)):
-            writer.add_summary(summary)
+        self._events.add_custom_scalars(_LAYOUT)
+        _, start, _ = hparams(dict(settings), {})
+        self._events._get_file_writer().add_summary(start)
+
+    def ending(self) -> None:
+        """Tell the hparams tab that the run came to its end."""
+        _, _, end = hparams({}, {})
+        self._events._get_file_writer().add_summary(end)
 
     def flush(self) -> None:
         """Make what was logged visible to readers."""

@@ -1,8 +1,8 @@
-"""The first and the last lines of a run, for a reader."""
+"""The lines of a run, for a reader."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import nn
 from node_cli.config.model import solves_an_ode
 from node_cli.config.run import RunConfig
 from node_cli.tasks.base import BestMetric
+from node_cli.training.progress import RunProgress
 from node_cli.training.summary import parameter_count
 
 
@@ -26,7 +27,7 @@ def opening_line(config: RunConfig, data: str, model: nn.Module, device: torch.d
             step = (
                 f"step {solver.step_size:g}"
                 if solver.num_steps is None
-                else f"{solver.num_steps} steps"
+                else f"{solver.num_steps} step{'s' if solver.num_steps > 1 else ''}"
             )
             parts.append(step)
         else:
@@ -36,8 +37,41 @@ def opening_line(config: RunConfig, data: str, model: nn.Module, device: torch.d
     return " · ".join(parts)
 
 
-def closing_lines(summary: Mapping[str, Any], best: BestMetric, folder: Path) -> list[str]:
-    """The result, its cost, where it lies and how to look at it."""
+def step_scalars(values: Mapping[str, float]) -> str:
+    """What a reader follows of a training step."""
+    return ", ".join([*_metrics(values, "train", ("loss", "accuracy")), *_evaluations(values)])
+
+
+def epoch_line(
+    progress: RunProgress,
+    last_epoch: int | None,
+    means: Mapping[str, float],
+    validation: Mapping[str, float],
+    better: bool,
+) -> str:
+    """What an epoch came to.
+
+    Args:
+        progress: of the run, at the end of the epoch.
+        last_epoch: the number of epochs, if that limits the run.
+        means: of the training steps, by tag.
+        validation: metrics of the validation set, by tag.
+        better: whether the validation is the best so far.
+    """
+    tested = [tag.partition("/")[0] for tag in validation if tag.endswith("/val")]
+    parts = [
+        f"epoch {progress.epoch + 1}" + (f"/{last_epoch}" if last_epoch else ""),
+        "train " + ", ".join(_metrics(means, "train", ("loss", "accuracy"))),
+        "val " + ", ".join(_metrics(validation, "val", tested)),
+        ", ".join(_evaluations(means)),
+        f"{progress.seconds:.0f} s",
+        "best so far" if better else "",
+    ]
+    return " · ".join(filter(None, parts))
+
+
+def closing_lines(summary: Mapping[str, Any], best: BestMetric) -> list[str]:
+    """The result and its cost."""
     final, nfe, memory = summary["final"], summary["nfe"], summary["memory"]
     tested = final[f"{best.name}/test"]
     unit = f" {best.unit}" if best.unit else ""
@@ -64,9 +98,25 @@ def closing_lines(summary: Mapping[str, Any], best: BestMetric, folder: Path) ->
         result,
         *(["  ".join(others)] if others else []),
         "  ".join(cost),
-        f"run folder   {folder}",
-        f"look at it   tensorboard --logdir {folder}",
     ]
+
+
+def where_lines(folder: Path) -> list[str]:
+    """Where a run lies and how to look at it."""
+    return [f"run folder   {folder}", f"look at it   tensorboard --logdir {folder}"]
+
+
+def _metrics(values: Mapping[str, float], split: str, names: Iterable[str]) -> list[str]:
+    return [
+        f"{name} {values[f'{name}/{split}']:{'.2%' if name == 'accuracy' else '.4f'}}"
+        for name in names
+        if f"{name}/{split}" in values
+    ]
+
+
+def _evaluations(values: Mapping[str, float]) -> list[str]:
+    tags = {"NFE-F": "nfe/forward", "NFE-B": "nfe/backward"}
+    return [f"{name} {values[tag]:.1f}" for name, tag in tags.items() if tag in values]
 
 
 def _duration(seconds: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,8 @@ import torch
 from omegaconf import OmegaConf
 
 from node_cli.config.run import RunConfig
-from node_cli.errors import ConfigError, Interrupted, RunError
+from node_cli.config.settings import deciding_settings
+from node_cli.errors import ConfigError, Interrupted, told
 from node_cli.studies import study_of
 from node_cli.studies.table import write_table
 from node_cli.tasks import find_task
@@ -20,56 +20,49 @@ from node_cli.training.checkpoint import check_same_experiment, checkpoint_paths
 from node_cli.training.interruption import StopRequest
 from node_cli.training.loop import TrainingLoop
 from node_cli.training.recorder import Recorder
-from node_cli.training.report_lines import closing_lines, opening_line
+from node_cli.training.report_lines import closing_lines, opening_line, where_lines
 from node_cli.training.seeds import seed_all
 from node_cli.training.summary import write_summary
 from node_cli.training.terminal import Terminal
 
 log = logging.getLogger(__name__)
 
-# Settings that say where and how a run is shown, not what it computes.
-_NOT_HYPERPARAMETERS = (
-    "debug.",
-    "task.models",
-    "task.data",
-    "trainer.resume",
-    "trainer.progress",
-    "trainer.figures",
-)
 
-
-def run(config: RunConfig, folder: Path) -> float | None:
+def run(config: RunConfig, folder: Path, label: str = "") -> dict[str, Any]:
     """Train, validate and test as the config says; leave everything in ``folder``.
 
+    Args:
+        config: the whole run.
+        folder: the run folder.
+        label: of a cell of a sweep, for the progress bar; the sweep tells where it lies.
+
     Returns:
-        The best validation metric, for sweepers that search.
+        The summary, as ``summary.json`` has it.
 
     Raises:
-        RunError: the run cannot start or go on; ``summary.json`` says ``failed`` and the cause.
+        RunError: the run cannot go on, and ``summary.json`` says ``failed`` and the cause; or it
+            cannot start, and nothing in the folder has changed.
         Interrupted: a signal came; ``summary.json`` says ``interrupted``.
     """
     device = choose_device(config)
-    if config.trainer.threads is not None:
-        torch.set_num_threads(config.trainer.threads)
-    torch.autograd.set_detect_anomaly(config.debug.anomaly)
     checkpoint = _checkpoint_to_resume(config)
     if checkpoint is None and (folder / "metrics.jsonl").exists():
         raise ConfigError(
             f"{folder} already holds a run. Continue it with trainer.resume={folder}, or choose"
             " another folder."
         )
-    known: dict[str, Any] = {"device": device}
+    best = find_task(config.task.name).best
+    known: dict[str, Any] = {"best": best, "device": device}
+    terminal = Terminal(config.trainer.progress, label)
     try:
-        with StopRequest() as stop, Terminal(config.trainer.progress) as terminal:
-            _train_and_test(config, folder, device, checkpoint, stop, terminal, known)
+        with StopRequest() as stop, terminal:
+            _train_and_test(config, folder, checkpoint, stop, terminal, known)
     except Interrupted as interruption:
+        log.info("%s", interruption)
         write_summary(folder, config, "interrupted", cause=str(interruption), **known)
-        raise Interrupted(
-            f"{interruption}. Resume with: node-train trainer.resume={folder}",
-            interruption.exit_code - 128,
-        ) from interruption
+        raise
     except Exception as error:
-        cause = str(error) if isinstance(error, RunError) else f"{type(error).__name__}: {error}"
+        cause = told(error)
         log.info("failed: %s", cause)  # in the log file only: the command line tells the user
         # Where the disk is full the summary cannot be written either; the first error counts.
         with suppress(OSError):
@@ -78,11 +71,11 @@ def run(config: RunConfig, folder: Path) -> float | None:
     summary = write_summary(folder, config, "finished", **known)
     if config.study.name != "none":
         terminal.line(f"{config.study.name} measured: {folder / f'{config.study.name}.csv'}")
-    for line in closing_lines(summary, find_task(config.task.name).best, folder):
+    result, *costs = closing_lines(summary, best)
+    terminal.line(result, style="bold")
+    for line in costs if label else [*costs, *where_lines(folder)]:
         terminal.line(line)
-        log.info(line)
-    best: float | None = summary["best"]["value"]
-    return best
+    return summary
 
 
 def choose_device(config: RunConfig) -> torch.device:
@@ -108,13 +101,16 @@ def choose_device(config: RunConfig) -> torch.device:
 def _train_and_test(
     config: RunConfig,
     folder: Path,
-    device: torch.device,
     checkpoint: dict[str, Any] | None,
     stop: StopRequest,
     terminal: Terminal,
     known: dict[str, Any],
 ) -> None:
     """The run itself; fills ``known`` with what the summary should say, as it becomes known."""
+    device = known["device"]
+    if config.trainer.threads is not None:
+        torch.set_num_threads(config.trainer.threads)
+    torch.autograd.set_detect_anomaly(config.debug.anomaly)
     seed_all(config.seed)
     task = find_task(config.task.name)(config)
     model = task.build_model().to(device)
@@ -126,35 +122,21 @@ def _train_and_test(
             loop.restore(checkpoint)
         known["progress"] = loop.progress
         opening = opening_line(config, task.data_label, model, device)
-        terminal.line(opening if resumed_at is None else f"{opening}, resumed at step {resumed_at}")
-        log.info(opening)
-        recorder.text("config", OmegaConf.to_yaml(config.model_dump(mode="json")))
+        if resumed_at is not None:
+            opening += f" · resumed at step {resumed_at}"
+        terminal.line(opening, style="bold")
+        plain = config.model_dump(mode="json")
+        recorder.opening(deciding_settings(plain))
+        recorder.text("config", OmegaConf.to_yaml(plain))
         loop.train()
         _, best = checkpoint_paths(folder)
         tested = loop.test(read_checkpoint(best))
         known["final"] = {**loop.progress.history[-1], **tested}
-        recorder.hyperparameters(hyperparameters(config), known["final"])
+        recorder.ending()
         study = study_of(config.study)
         if study is not None:
             rows = loop.study(study).rows
             write_table(folder, config.study.name, rows)
-
-
-def hyperparameters(config: RunConfig) -> dict[str, bool | int | float | str]:
-    """The settings that decide the numbers, by dotted name."""
-
-    def flatten(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-        for name, value in values.items():
-            if isinstance(value, Mapping):
-                yield from flatten(f"{prefix}{name}.", value)
-            else:
-                yield f"{prefix}{name}", value
-
-    return {
-        name: value if isinstance(value, bool | int | float) else str(value)
-        for name, value in flatten("", config.model_dump(mode="json"))
-        if not name.startswith(_NOT_HYPERPARAMETERS)
-    }
 
 
 def _checkpoint_to_resume(config: RunConfig) -> dict[str, Any] | None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import platform
-import shlex
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-import yaml
 from torch import nn
 
 from node_cli import __version__
+from node_cli.config.resumption import recorded_command
 from node_cli.config.run import RunConfig
+from node_cli.config.settings import deciding_settings
 from node_cli.memory import peak_device_bytes, peak_resident_bytes
+from node_cli.tasks.base import BestMetric
 from node_cli.training.progress import RunProgress
 
 Status = Literal["finished", "failed", "interrupted"]
@@ -32,6 +33,7 @@ def write_summary(
     config: RunConfig,
     status: Status,
     *,
+    best: BestMetric,
     cause: str | None = None,
     data: str | None = None,
     model: nn.Module | None = None,
@@ -45,6 +47,7 @@ def write_summary(
         folder: the run folder.
         config: the whole run.
         status: how the run ended.
+        best: the metric by which the best weights are chosen.
         cause: why, where it did not finish.
         data: the label of the data.
         model: the model, once it is built.
@@ -68,7 +71,13 @@ def write_summary(
         "steps": progress.step,
         "epochs": len(progress.history),
         "final": dict(final or {}),
-        "best": {"value": progress.best, "epoch": progress.best_epoch},
+        "best": {
+            "metric": best.name,
+            "goal": best.goal,
+            "unit": best.unit,
+            "value": progress.best,
+            "epoch": progress.best_epoch,
+        },
         "nfe": {
             "forward_mean": means.get("nfe/forward"),
             "backward_mean": means.get("nfe/backward"),
@@ -88,23 +97,41 @@ def write_summary(
             "torch": torch.__version__,
             "torchdiffeq": version("torchdiffeq"),
         },
-        "command": _command(folder),
+        "command": recorded_command(folder),
+        "settings": deciding_settings(config.model_dump(mode="json")),
     }
+    _write(folder, summary)
+    return summary
+
+
+def write_refusal(folder: Path, config: Mapping[str, Any], cause: str) -> None:
+    """Write the ``summary.json`` of a run that could not begin, such as an impossible cell.
+
+    Args:
+        folder: the run folder.
+        config: plain values, which need not make a ``RunConfig``.
+        cause: why it could not begin.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    summary = {
+        "status": "failed",
+        "cause": cause,
+        "seed": config.get("seed"),
+        "seconds": 0.0,
+        "command": recorded_command(folder),
+        "settings": deciding_settings(config),
+    }
+    _write(folder, summary)
+
+
+def _write(folder: Path, summary: Mapping[str, Any]) -> None:
     path = folder / "summary.json"
     temporary = path.with_suffix(".json.tmp")
     temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     temporary.replace(path)
-    return summary
 
 
 def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def _command(folder: Path) -> str | None:
-    """The command line that gives this run again, from what Hydra recorded."""
-    overrides = folder / ".hydra" / "overrides.yaml"
-    if not overrides.exists():
-        return None
-    words = yaml.safe_load(overrides.read_text(encoding="utf-8")) or []
-    return shlex.join(["node-train", *words])

@@ -1,28 +1,17 @@
-"""What a run shows while it goes: a progress bar on a terminal, plain lines elsewhere."""
+"""What a run shows while it goes: a bar on a terminal, lines elsewhere and in the log."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-_SHOWN = {
-    "loss/train": ("loss", "{:.4f}"),
-    "accuracy/train": ("acc", "{:.1%}"),
-    "nfe/forward": ("NFE-F", "{:.1f}"),
-    "nfe/backward": ("NFE-B", "{:.1f}"),
-}
+from node_cli.training.report_lines import step_scalars
 
-
-def in_words(values: Mapping[str, float]) -> str:
-    """The scalars that a reader follows, with their names, in one line."""
-    return "  ".join(
-        f"{name} {form.format(values[tag])}"
-        for tag, (name, form) in _SHOWN.items()
-        if tag in values
-    )
+log = logging.getLogger(__name__)
 
 
 class Terminal:
@@ -31,9 +20,11 @@ class Terminal:
     Args:
         mode: ``bar``, ``lines``, ``off``, or ``auto`` for a bar exactly where the output is a
             terminal.
+        label: what stands before the epoch on the bar, such as the cell of a sweep.
     """
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode: str, label: str = "") -> None:
+        self._label = label
         self.console = Console(highlight=False, soft_wrap=True)
         if mode == "auto":
             mode = "bar" if self.console.is_terminal else "lines"
@@ -50,7 +41,7 @@ class Terminal:
                 console=self.console,
                 transient=True,
             )
-            self._task = self._bar.add_task("train", total=None, scalars="", rate="")
+            self._task = self._bar.add_task(f"{label}starting", total=None, scalars="", rate="")
 
     def __enter__(self) -> Terminal:
         if self._bar is not None:
@@ -66,10 +57,11 @@ class Terminal:
         if self._bar is not None:
             self._bar.stop()
 
-    def line(self, text: str) -> None:
-        """Print a line that stays."""
+    def line(self, text: str, style: str | None = None) -> None:
+        """Print a line that stays, and write it to the log of the run."""
+        log.info("%s", text)
         if not self._quiet:
-            self.console.print(text, markup=False)
+            self.console.print(text, markup=False, style=style)
 
     def expect(self, total_steps: int | None, done: int) -> None:
         """Say how many steps the run has, if that is known, and how many are done."""
@@ -82,12 +74,12 @@ class Terminal:
             self._bar.update(
                 self._task,
                 completed=done,
-                description=f"epoch {epoch + 1}",
-                scalars=in_words(values),
+                description=f"{self._label}epoch {epoch + 1}",
+                scalars=step_scalars(values),
                 rate=f"{1.0 / max(seconds, 1e-9):.1f} it/s",
             )
 
     def phase(self, name: str) -> None:
         """Show what is done instead of training steps, such as ``validating``."""
         if self._bar is not None:
-            self._bar.update(self._task, description=name)
+            self._bar.update(self._task, description=f"{self._label}{name}")

@@ -1,0 +1,40 @@
+"""Settings by dotted name, such as ``tolerance.rtol``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Setting = bool | int | float | str
+
+# What says where and how a run is shown, and not what it computes.
+_SHOWN_ONLY = (
+    "debug.",
+    "objectives",
+    "task.models",
+    "task.data",
+    "trainer.resume",
+    "trainer.progress",
+    "trainer.figures",
+)
+
+
+def deciding_settings(config: Mapping[str, Any]) -> dict[str, Setting]:
+    """The settings that decide the numbers of a run, by dotted name.
+
+    Args:
+        config: plain values, as ``RunConfig.model_dump(mode="json")`` or YAML has them.
+    """
+    return {
+        name: value if isinstance(value, Setting) else str(value)
+        for name, value in _flattened("", config)
+        if not name.startswith(_SHOWN_ONLY)
+    }
+
+
+def _flattened(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flattened(f"{prefix}{name}.", value)
+        else:
+            yield f"{prefix}{name}", value

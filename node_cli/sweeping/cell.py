@@ -1,0 +1,146 @@
+"""One cell of a sweep: run it, go on with it, or see that it is done."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from node_cli.config.composition import validate_composed
+from node_cli.config.folder_name import register_differing
+from node_cli.config.resumption import recorded_command
+from node_cli.errors import ConfigError, Interrupted, told
+from node_cli.sweeping.objectives import objectives_of
+from node_cli.sweeping.plan import SweepPlan
+from node_cli.sweeping.time_left import time_left
+
+log = logging.getLogger(__name__)
+
+# A launcher may import this module in another process, where the names of folders are resolved.
+register_differing()
+
+# What a run leaves before its first checkpoint, and what is in the way of starting it again.
+_BEGINNINGS = ("metrics.jsonl", "events.out.tfevents.*", "summary.json")
+
+
+class Cell:
+    """The job that Hydra's launchers call with the config of each cell.
+
+    A failure is recorded in the cell's folder and not raised, so that the sweep goes on; so is an
+    interruption in another process, where only that cell was told to stop.
+
+    Args:
+        plan: of the sweep.
+    """
+
+    def __init__(self, plan: SweepPlan) -> None:
+        self._plan = plan
+        self._started = time.monotonic()
+        self._run_here = 0  # cells that took their time in this process
+
+    def __call__(self, config: DictConfig) -> float | tuple[float, ...] | None:
+        """Bring the cell to its end.
+
+        Returns:
+            Its objectives, for sweepers that search; None where it failed.
+
+        Raises:
+            Interrupted: the process was told to stop, and the cells run in turn.
+        """
+        hydra = HydraConfig.get()
+        folder, number = Path(hydra.runtime.output_dir), int(hydra.job.num) + 1
+        try:
+            summary = _summary(folder)
+            done = summary is not None and summary["status"] == "finished"
+            self._tell_start(number, folder, done)
+            if summary is None or not done:
+                summary = self._run(config, folder, number)
+                self._run_here += 1
+            return objectives_of(summary, config.objectives)
+        except Interrupted:
+            if self._plan.in_turn:
+                raise
+        except Exception as error:
+            self._run_here += 1
+            self._record(error, config, folder)
+        return None
+
+    def _run(self, config: DictConfig, folder: Path, number: int) -> dict[str, Any]:
+        validated = validate_composed(config)
+        changes: dict[str, Any] = {}
+        if (folder / "checkpoints" / "last.pt").exists():
+            changes["resume"] = str(folder)
+        else:
+            _clear(folder)
+        if not self._plan.in_turn:
+            changes["progress"] = "off"  # several cells would write over each other
+        trainer = validated.trainer.model_copy(update=changes)
+        from node_cli.training.run import run
+
+        label = f"cell {number}/{self._plan.cells} · "
+        return run(validated.model_copy(update={"trainer": trainer}), folder, label)
+
+    def _record(self, error: Exception, config: DictConfig, folder: Path) -> None:
+        if self._plan.traced:
+            traceback.print_exception(error)
+        log.info("failed: %s", told(error))
+        if self._plan.in_turn:
+            Console(stderr=True, highlight=False, soft_wrap=True).print(
+                f"failed: {told(error)}", markup=False, style="red"
+            )
+        if not (folder / "summary.json").exists():
+            from node_cli.training.summary import write_refusal
+
+            plain = OmegaConf.to_container(config, resolve=True)
+            assert isinstance(plain, dict)
+            write_refusal(folder, {str(k): v for k, v in plain.items()}, told(error))
+
+    def _tell_start(self, number: int, folder: Path, done: bool) -> None:
+        if not self._plan.in_turn:
+            return
+        what = folder.name.partition("_")[2].replace(",", " ")
+        parts = [f"cell {number} of {self._plan.cells}", what]
+        if done:
+            parts.append("finished before")
+        else:
+            left = time_left(
+                time.monotonic() - self._started, self._run_here, self._plan.cells - number + 1
+            )
+            parts.append(f"about {left} left" if left else "")
+        console = Console(highlight=False, soft_wrap=True)
+        if not done:
+            console.print()
+        console.print(" · ".join(filter(None, parts)), markup=False, style="bold cyan")
+
+
+def _summary(folder: Path) -> dict[str, Any] | None:
+    """The summary of a cell that was run before, if its folder holds that of the same cell.
+
+    Raises:
+        ConfigError: the folder holds another run, which must not be lost.
+    """
+    path = folder / "summary.json"
+    if not path.exists():
+        return None
+    summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if summary["command"] != recorded_command(folder):
+        raise ConfigError(
+            f"{folder} already holds another run ({summary['command']}). Choose another folder with"
+            " hydra.sweep.dir=PATH."
+        )
+    return summary
+
+
+def _clear(folder: Path) -> None:
+    for pattern in _BEGINNINGS:
+        for path in folder.glob(pattern):
+            path.unlink()
+    shutil.rmtree(folder / "figures", ignore_errors=True)

@@ -1,0 +1,80 @@
+"""What a sweep was asked for, kept in its folder so that it can be continued."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from node_cli.config.overrides import parse
+from node_cli.errors import ConfigError
+
+_FILE = "sweep.json"
+# What can be told anew to a sweep that is continued: where and how many, but not what.
+_MAY_CHANGE = ("hydra/launcher", "hydra.launcher.", "hydra.sweeper.n_trials", "trainer.resume")
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """A sweep.
+
+    Attributes:
+        folder: of the sweep; each cell has a folder in it.
+        overrides: the words of the command line.
+        cells: how many runs it has.
+        launcher: the member of ``hydra/launcher``.
+        sweeper: the member of ``hydra/sweeper``.
+        traced: whether errors are shown with their tracebacks.
+    """
+
+    folder: Path
+    overrides: tuple[str, ...]
+    cells: int
+    launcher: str = "basic"
+    sweeper: str = "basic"
+    traced: bool = False
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether its cells run one after the other in this process."""
+        return self.launcher == "basic"
+
+    @property
+    def searches(self) -> bool:
+        """Whether later cells depend on the results of earlier ones."""
+        return self.sweeper != "basic"
+
+    def write(self) -> None:
+        """Write the plan into the folder, which must exist."""
+        plain = {**asdict(self), "folder": None}
+        (self.folder / _FILE).write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder holds a sweep."""
+    return (folder / _FILE).exists()
+
+
+def continued(given: Sequence[str], folder: Path) -> list[str]:
+    """The words that continue a sweep: its own, and those of ``given`` that may change.
+
+    Raises:
+        ConfigError: another setting is given, or the plan cannot be read.
+    """
+    try:
+        saved = json.loads((folder / _FILE).read_text(encoding="utf-8"))["overrides"]
+        parse(saved)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"trainer.resume={folder}: {folder / _FILE} cannot be read; start the sweep anew."
+        ) from error
+    for word in given:
+        if not word.lstrip("+").startswith(_MAY_CHANGE):
+            raise ConfigError(
+                f"{word}: a sweep goes on with its own settings; leave it out, or start a new"
+                " sweep. What can change: hydra/launcher, its settings, hydra.sweeper.n_trials."
+            )
+    anew = [word for word in given if not word.startswith("trainer.resume")]
+    keys = {word.partition("=")[0] for word in anew}
+    return [*(word for word in saved if word.partition("=")[0] not in keys), *anew]

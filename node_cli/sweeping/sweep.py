@@ -1,0 +1,185 @@
+"""A sweep, from its command line to its table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.override_parser.types import ChoiceSweep, Glob, RangeSweep
+from rich.console import Console
+
+from node_cli.config.catalogue import Catalogue
+from node_cli.config.overrides import parse, quoted
+from node_cli.errors import ConfigError, Interrupted
+from node_cli.report.cell_table import cell_name, cell_table
+from node_cli.report.record import Record, read_record, run_folders
+from node_cli.sweeping.cell import Cell
+from node_cli.sweeping.plan import SweepPlan
+from node_cli.sweeping.watch import Watch
+
+# The members of hydra/launcher and hydra/sweeper that a package of their own brings.
+_PLUGINS = {
+    "joblib": ("hydra_joblib_launcher", "joblib"),
+    "submitit_local": ("hydra_submitit_launcher", "submitit"),
+    "submitit_slurm": ("hydra_submitit_launcher", "submitit"),
+    "ray": ("hydra_ray_launcher", "ray"),
+    "optuna": ("hydra_optuna_sweeper", "optuna"),
+}
+_ROWS = 60  # of the table at the end; a larger sweep is better read in a report
+
+
+def fixed_order(words: Sequence[str], catalogue: Catalogue) -> list[str]:
+    """The words with globs and shuffles written out, so that cell n is always the same cell.
+
+    Raises:
+        ConfigError: a glob that matches nothing.
+    """
+    written = []
+    for override in parse(words):
+        word, key = override.input_line or "", override.get_key_element()
+        value: object = override.value()
+        if isinstance(value, Glob):
+            members = value.filter(sorted(catalogue.groups.get(key, {})))
+            if not members:
+                raise ConfigError(f"{word}: no member of {key} matches.")
+            word = f"{key}={','.join(members)}"
+        elif isinstance(value, ChoiceSweep | RangeSweep) and value.shuffle:
+            word = f"{key}={','.join(override.sweep_string_iterator())}"
+        written.append(word)
+    return written
+
+
+def plan_sweep(words: Sequence[str], hydra: Mapping[str, Any], traced: bool) -> SweepPlan:
+    """The plan of a sweep, written into its folder.
+
+    Args:
+        words: of the command line.
+        hydra: Hydra's part of the config that they compose, without those that are swept over.
+        traced: whether errors are shown with their tracebacks.
+
+    Raises:
+        ConfigError: a launcher or sweeper that is not installed.
+        OSError: the folder cannot be made.
+    """
+    choices = hydra["runtime"]["choices"]
+    launcher, sweeper = choices["hydra/launcher"], choices["hydra/sweeper"]
+    for group, name in (("launcher", launcher), ("sweeper", sweeper)):
+        _refuse_what_is_not_installed(group, name)
+    if sweeper == "optuna":
+        cells = int(hydra["sweeper"]["n_trials"])
+    else:
+        sweeps = [override for override in parse(words) if override.is_sweep_override()]
+        cells = math.prod(len(list(override.sweep_string_iterator())) for override in sweeps)
+    folder = Path(hydra["sweep"]["dir"])
+    folder.mkdir(parents=True, exist_ok=True)
+    plan = SweepPlan(folder.absolute(), tuple(words), cells, launcher, sweeper, traced)
+    plan.write()
+    return plan
+
+
+def overrides_for_hydra(plan: SweepPlan, objectives: Sequence[str]) -> list[str]:
+    """What Hydra is told beside the words of the user.
+
+    Args:
+        plan: of the sweep.
+        objectives: that a search minimises.
+    """
+    fixed = [o.get_key_element() for o in parse(plan.overrides) if not o.is_sweep_override()]
+    told = [
+        # Written out, because it is resolved anew in the processes of other launchers.
+        f"hydra.sweep.dir={quoted(str(plan.folder))}",
+        f"hydra.job.config.override_dirname.exclude_keys=[{','.join(map(quoted, fixed))}]",
+    ]
+    if plan.searches:
+        directions = ["minimize"] * len(objectives)
+        shown = directions[0] if len(directions) == 1 else f"[{','.join(directions)}]"
+        told.append(f"hydra.sweeper.direction={shown}")
+    return told
+
+
+def run_sweep(plan: SweepPlan, hand_over: Callable[[Cell], None]) -> int:
+    """Run a sweep to its end and show its table.
+
+    Args:
+        plan: of the sweep.
+        hand_over: has Hydra call the cell with each config.
+
+    Returns:
+        0 if every cell finished, 1 otherwise.
+
+    Raises:
+        Interrupted: a signal came; the message says how to continue.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = 160  # a log has no edge
+    try:
+        with Watch(plan):
+            hand_over(Cell(plan))
+    except KeyboardInterrupt as interruption:
+        done = sum(record.status == "finished" for record in _records(plan))
+        number = interruption.exit_code - 128 if isinstance(interruption, Interrupted) else 2
+        raise Interrupted(
+            f"the sweep was stopped; {done} of {plan.cells} cells are finished. Go on with:"
+            f" node-train trainer.resume={plan.folder}",
+            number,
+        ) from interruption
+    records = _records(plan)
+    console.print()
+    console.print(cell_table(records[:_ROWS]))
+    if len(records) > _ROWS:
+        console.print(f"... and {len(records) - _ROWS} more")
+    return _tell_the_end(plan, records, console)
+
+
+def _tell_the_end(plan: SweepPlan, records: Sequence[Record], console: Console) -> int:
+    others = [record for record in records if record.status != "finished"]
+    finished = len(records) - len(others)
+    console.print()
+    console.print(f"{finished} of {plan.cells} cells finished", style="bold")
+    for record in others:
+        cause = " ".join(record.cause.split())
+        name = " ".join(cell_name(record)).strip()
+        console.print(f"cell {name}: {record.status}: {cause}", markup=False, style="red")
+    if plan.searches:
+        _tell_what_was_found(plan, console)
+    console.print(f"sweep folder   {plan.folder}", markup=False)
+    console.print(f"figures        node-report {plan.folder}", markup=False)
+    console.print(f"look at it     tensorboard --logdir {plan.folder}", markup=False)
+    if others:
+        console.print(f"try again      node-train trainer.resume={plan.folder}", markup=False)
+    return 0 if finished >= plan.cells and not others else 1
+
+
+def _tell_what_was_found(plan: SweepPlan, console: Console) -> None:
+    path = plan.folder / "optimization_results.yaml"
+    if not path.exists():
+        return
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    solutions = found.get("solutions") or [
+        {"params": found["best_params"], "values": [found["best_value"]]}
+    ]
+    console.print("best" if len(solutions) == 1 else "best trade-offs", style="bold")
+    for solution in solutions:
+        settings = " ".join(f"{name}={value}" for name, value in solution["params"].items())
+        values = ", ".join(f"{value:.4g}" for value in solution["values"])
+        console.print(f"  {values}   {settings}", markup=False)
+
+
+def _records(plan: SweepPlan) -> list[Record]:
+    return [read_record(folder) for folder in run_folders(plan.folder)]
+
+
+def _refuse_what_is_not_installed(group: str, name: str) -> None:
+    if name not in _PLUGINS:
+        return
+    package, extra = _PLUGINS[name]
+    if find_spec("hydra_plugins") is None or find_spec(f"hydra_plugins.{package}") is None:
+        raise ConfigError(
+            f"hydra/{group}={name}: this needs a plugin that is not installed:"
+            f" pip install 'node-cli[{extra}]', in a checkout pip install -e '.[{extra}]'."
+        )

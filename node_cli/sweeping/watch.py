@@ -1,0 +1,97 @@
+"""Tells how far a sweep is whose cells run in other processes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+
+from rich.console import Console
+
+from node_cli.report.cell_table import cell_name
+from node_cli.report.record import read_record
+from node_cli.sweeping.plan import SweepPlan
+from node_cli.sweeping.time_left import time_left
+
+_EVERY = 1.0  # seconds between two looks at the folder
+
+
+class Watch:
+    """Inside the ``with`` block, prints a line for each cell that comes to its end.
+
+    It looks for their summaries in the folder of the sweep, which works with every launcher and on
+    a cluster as well. Where the cells run in turn they tell of themselves, and this does nothing.
+
+    Args:
+        plan: of the sweep.
+    """
+
+    def __init__(self, plan: SweepPlan) -> None:
+        self._plan = plan
+        self._console = Console(highlight=False, soft_wrap=True)
+        self._seen: set[Path] = set()
+        self._new = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look_often, daemon=True)
+
+    def __enter__(self) -> Watch:
+        if not self._plan.in_turn:
+            self._started = time.time()
+            # A cell that failed or was interrupted before is tried again, and seen again.
+            self._seen = {
+                path for path in self._summaries() if read_record(path.parent).status == "finished"
+            }
+            before = f", {len(self._seen)} of them finished before" if self._seen else ""
+            self._console.print(
+                f"{self._plan.cells} cells{before} · launcher {self._plan.launcher}"
+                f" · {self._plan.folder}",
+                markup=False,
+                style="bold",
+            )
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._thread.is_alive():
+            self._over.set()
+            self._thread.join()
+            self._look()
+
+    def _look_often(self) -> None:
+        while not self._over.wait(_EVERY):
+            self._look()
+
+    def _look(self) -> None:
+        for path in self._summaries():
+            if path in self._seen or path.stat().st_mtime < self._started - 1.0:
+                continue
+            self._seen.add(path)
+            self._new += 1
+            self._tell(path.parent)
+
+    def _tell(self, folder: Path) -> None:
+        record = read_record(folder)
+        how = record.status
+        if record.status == "finished" and "error" in record.values:
+            how += f", test error {record.values['error']:.4g}"
+        elif record.cause:
+            how += f": {record.cause}"
+        to_do = self._plan.cells - len(self._seen)
+        left = time_left(time.time() - self._started, self._new, to_do)
+        progress = f"{len(self._seen)} of {self._plan.cells}"
+        if left:
+            progress += f", about {left} left"
+        name = " ".join(cell_name(record)).strip()
+        style = None if record.status == "finished" else "red"
+        self._console.print(f"{progress} · cell {name} · {how}", markup=False, style=style)
+
+    def _summaries(self) -> list[Path]:
+        return sorted(
+            self._plan.folder.glob("*/summary.json"), key=lambda path: path.stat().st_mtime
+        )
