@@ -152,8 +152,8 @@ def _sweep(flags: Flags, conf: Path, catalogue: Catalogue, traced: bool) -> int:
         )
         _check_cells(cells(flags.overrides, _CELLS_CHECKED), composed)
         with hydra_explained(flags.overrides, catalogue):
-            plan = plan_sweep(flags.overrides, base.hydra, traced)
-    flags.overrides = [*flags.overrides, *overrides_for_hydra(plan, base.objectives)]
+            plan = plan_sweep(flags.overrides, base, traced)
+    flags.overrides = [*flags.overrides, *overrides_for_hydra(plan)]
 
     def hand_over(cell: Cell) -> None:
         with hydra_explained(flags.overrides, catalogue):

@@ -54,6 +54,7 @@ class Catalogue:
                     name = "/".join(inner)
                     groups.setdefault(group, {}).setdefault(name, Member(name, path))
         self.groups: Mapping[str, Mapping[str, Member]] = groups
+        self._folders = folders
         self._main = Member("config", folders[0] / "config.yaml")
 
     def defaults(self) -> dict[str, str]:
@@ -61,6 +62,14 @@ class Catalogue:
         entries = (entry for entry in self._main.content()["defaults"] if isinstance(entry, dict))
         pairs = (pair for entry in entries for pair in entry.items())
         return {name: member for name, member in pairs if name in self.groups and member}
+
+    def of_hydra(self, group: str) -> set[str]:
+        """The members of a group of Hydra itself, such as ``hydra/launcher``, that are files."""
+        return {
+            path.relative_to(folder / group).with_suffix("").as_posix()
+            for folder in self._folders
+            for path in (folder / group).glob("**/*.yaml")
+        }
 
     def members_with(self, key: str) -> list[str]:
         """The members of a group that have a setting: of ``model.blocks``, resnet and euler-net."""

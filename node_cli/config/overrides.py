@@ -12,21 +12,16 @@ from hydra.errors import HydraException
 
 from node_cli.config.catalogue import Catalogue
 from node_cli.config.explanation import show
+from node_cli.config.hydra_settings import LAUNCHERS, SWEEPERS, check_hydra
 from node_cli.config.spelling import did_you_mean
 from node_cli.errors import ConfigError
 
-# What may be told to Hydra itself. Its other settings can name code to import.
-HYDRA_SETTINGS = (
-    "hydra.run.dir",
-    "hydra.sweep.dir",
-    "hydra.sweep.subdir",
-    "hydra.sweeper.max_batch_size",
-    "hydra.verbose",
-    "hydra/launcher",
-    "hydra/sweeper",
-)
-
-_ALIASES = {"true": "on", "false": "off"}
+_ALIASES = {
+    "adjoint": {"true": "on", "false": "off"},
+    "debug": {"true": "on", "false": "off"},
+    "hydra/launcher": {name: f"plugin/{name}" for name in LAUNCHERS},
+    "hydra/sweeper": {name: f"plugin/{name}" for name in SWEEPERS},
+}
 
 
 def parse(overrides: Sequence[str]) -> list[Override]:
@@ -39,13 +34,17 @@ def parse(overrides: Sequence[str]) -> list[Override]:
 
 
 def with_aliases(overrides: Sequence[str]) -> list[str]:
-    """``adjoint=true`` as ``adjoint=on``, and so on: a group's member cannot be a truth value."""
+    """``adjoint=true`` as ``adjoint=on``, because a group's member cannot be a truth value.
+
+    And ``hydra/launcher=joblib`` as ``plugin/joblib``, our settings over those of the plugin: Hydra
+    wants another name for them.
+    """
 
     def renamed(word: str) -> str:
         name, equals, value = word.partition("=")
-        if name not in ("adjoint", "debug"):
+        if name not in _ALIASES:
             return word
-        members = (_ALIASES.get(member.lower(), member) for member in value.split(","))
+        members = (_ALIASES[name].get(member.lower(), member) for member in value.split(","))
         return f"{name}{equals}{','.join(members)}"
 
     return [renamed(word) for word in overrides]
@@ -61,7 +60,10 @@ def check(overrides: Sequence[str], catalogue: Catalogue) -> None:
     for override in parse(overrides):
         key, word = override.get_key_element(), override.input_line or ""
         key = key.lstrip("+~")
-        _refuse_code(key, word)
+        if "_target_" in word:
+            raise ConfigError(f"{word}: the command line cannot name code to import.")
+        if re.match(r"hydra\b", key):
+            check_hydra(override, catalogue)
         if key in catalogue.groups:
             if key in seen:
                 raise ConfigError(f"{seen[key]} {word}: {key} is given twice; give it once.")
@@ -107,16 +109,6 @@ def _parse_one(word: str) -> Override:
             f"{word}: the value cannot be read. Text with special characters needs quotes that"
             f' reach node-train: "{name}={quoted(value)}".'
         ) from error
-
-
-def _refuse_code(key: str, word: str) -> None:
-    if "_target_" in word:
-        raise ConfigError(f"{word}: the command line cannot name code to import.")
-    if re.match(r"hydra\b", key) and key not in HYDRA_SETTINGS:
-        raise ConfigError(
-            f"{word}: node-train leaves this to itself. What can be told to Hydra:"
-            f" {', '.join(HYDRA_SETTINGS)}."
-        )
 
 
 def _check_member(group: str, override: Override, catalogue: Catalogue) -> None:

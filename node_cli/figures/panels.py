@@ -10,9 +10,9 @@ from matplotlib.ticker import EngFormatter
 
 from node_cli.figures.canvas import new_figure
 
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 # Lines that lie on each other are still seen: the first is widest, and dashes differ.
-_DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
+DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
 
 
 class Panel(NamedTuple):
@@ -58,8 +58,8 @@ def panels(
             if points:
                 axis.plot(
                     *zip(*points, strict=True),
-                    marker=_MARKERS[number % len(_MARKERS)],
-                    linestyle=_DASHES[number % len(_DASHES)],
+                    marker=MARKERS[number % len(MARKERS)],
+                    linestyle=DASHES[number % len(DASHES)],
                     linewidth=max(1.2, 3.0 - 0.6 * number),
                     label=None if name is None else str(name),
                 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
+import signal
 import time
 import traceback
 from pathlib import Path
@@ -20,6 +21,7 @@ from node_cli.config.resumption import recorded_command
 from node_cli.errors import ConfigError, Interrupted, told
 from node_cli.sweeping.objectives import objectives_of
 from node_cli.sweeping.plan import SweepPlan
+from node_cli.sweeping.stopping import stop_file
 from node_cli.sweeping.time_left import time_left
 
 log = logging.getLogger(__name__)
@@ -55,6 +57,11 @@ class Cell:
         Raises:
             Interrupted: the process was told to stop, and the cells run in turn.
         """
+        if not self._plan.in_turn:
+            # Ctrl-C reaches every process of a terminal; here the stop file tells what to do.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            if stop_file(self._plan.folder).exists():
+                return None
         hydra = HydraConfig.get()
         folder, number = Path(hydra.runtime.output_dir), int(hydra.job.num) + 1
         try:
@@ -86,7 +93,8 @@ class Cell:
         from node_cli.training.run import run
 
         label = f"cell {number}/{self._plan.cells} · "
-        return run(validated.model_copy(update={"trainer": trainer}), folder, label)
+        watched = None if self._plan.in_turn else stop_file(self._plan.folder)
+        return run(validated.model_copy(update={"trainer": trainer}), folder, label, watched)
 
     def _record(self, error: Exception, config: DictConfig, folder: Path) -> None:
         if self._plan.traced:

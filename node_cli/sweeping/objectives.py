@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ def objectives_of(
     """The objectives of a finished run, each to be made small.
 
     ``error`` is that of the validation set, with the best weights: the test set must not decide
-    what is searched for. None where the run did not measure one of them, as NFE without a solve.
+    what is searched for. None where one of them is no number, as NFE without a solve.
 
     Args:
         summary: as ``summary.json`` has it.
@@ -33,6 +34,6 @@ def objectives_of(
         "seconds": summary["seconds"],
     }
     values = tuple(found[name] for name in names)
-    if any(value is None for value in values):
+    if any(value is None or math.isnan(value) for value in values):
         return None
     return values[0] if len(values) == 1 else values

@@ -25,6 +25,7 @@ class SweepPlan:
         cells: how many runs it has.
         launcher: the member of ``hydra/launcher``.
         sweeper: the member of ``hydra/sweeper``.
+        objectives: what a search minimises.
         traced: whether errors are shown with their tracebacks.
     """
 
@@ -33,6 +34,7 @@ class SweepPlan:
     cells: int
     launcher: str = "basic"
     sweeper: str = "basic"
+    objectives: tuple[str, ...] = ()
     traced: bool = False
 
     @property

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 from hydra.core.override_parser.types import ChoiceSweep, Glob, RangeSweep
+from omegaconf import DictConfig
 from rich.console import Console
 
 from node_cli.config.catalogue import Catalogue
@@ -19,16 +18,9 @@ from node_cli.report.cell_table import cell_name, cell_table
 from node_cli.report.record import Record, read_record, run_folders
 from node_cli.sweeping.cell import Cell
 from node_cli.sweeping.plan import SweepPlan
+from node_cli.sweeping.stopping import Stopping
 from node_cli.sweeping.watch import Watch
 
-# The members of hydra/launcher and hydra/sweeper that a package of their own brings.
-_PLUGINS = {
-    "joblib": ("hydra_joblib_launcher", "joblib"),
-    "submitit_local": ("hydra_submitit_launcher", "submitit"),
-    "submitit_slurm": ("hydra_submitit_launcher", "submitit"),
-    "ray": ("hydra_ray_launcher", "ray"),
-    "optuna": ("hydra_optuna_sweeper", "optuna"),
-}
 _ROWS = 60  # of the table at the end; a larger sweep is better read in a report
 
 
@@ -53,22 +45,22 @@ def fixed_order(words: Sequence[str], catalogue: Catalogue) -> list[str]:
     return written
 
 
-def plan_sweep(words: Sequence[str], hydra: Mapping[str, Any], traced: bool) -> SweepPlan:
+def plan_sweep(words: Sequence[str], config: DictConfig, traced: bool) -> SweepPlan:
     """The plan of a sweep, written into its folder.
 
     Args:
         words: of the command line.
-        hydra: Hydra's part of the config that they compose, without those that are swept over.
+        config: that they compose without those that are swept over, with Hydra's own part.
         traced: whether errors are shown with their tracebacks.
 
     Raises:
-        ConfigError: a launcher or sweeper that is not installed.
         OSError: the folder cannot be made.
     """
+    hydra = config.hydra
     choices = hydra["runtime"]["choices"]
-    launcher, sweeper = choices["hydra/launcher"], choices["hydra/sweeper"]
-    for group, name in (("launcher", launcher), ("sweeper", sweeper)):
-        _refuse_what_is_not_installed(group, name)
+    launcher, sweeper = (
+        choices[f"hydra/{group}"].rpartition("/")[2] for group in ("launcher", "sweeper")
+    )
     if sweeper == "optuna":
         cells = int(hydra["sweeper"]["n_trials"])
     else:
@@ -76,18 +68,14 @@ def plan_sweep(words: Sequence[str], hydra: Mapping[str, Any], traced: bool) -> 
         cells = math.prod(len(list(override.sweep_string_iterator())) for override in sweeps)
     folder = Path(hydra["sweep"]["dir"])
     folder.mkdir(parents=True, exist_ok=True)
-    plan = SweepPlan(folder.absolute(), tuple(words), cells, launcher, sweeper, traced)
+    objectives = tuple(config.objectives)
+    plan = SweepPlan(folder.absolute(), tuple(words), cells, launcher, sweeper, objectives, traced)
     plan.write()
     return plan
 
 
-def overrides_for_hydra(plan: SweepPlan, objectives: Sequence[str]) -> list[str]:
-    """What Hydra is told beside the words of the user.
-
-    Args:
-        plan: of the sweep.
-        objectives: that a search minimises.
-    """
+def overrides_for_hydra(plan: SweepPlan) -> list[str]:
+    """What Hydra is told beside the words of the user."""
     fixed = [o.get_key_element() for o in parse(plan.overrides) if not o.is_sweep_override()]
     told = [
         # Written out, because it is resolved anew in the processes of other launchers.
@@ -95,7 +83,7 @@ def overrides_for_hydra(plan: SweepPlan, objectives: Sequence[str]) -> list[str]
         f"hydra.job.config.override_dirname.exclude_keys=[{','.join(map(quoted, fixed))}]",
     ]
     if plan.searches:
-        directions = ["minimize"] * len(objectives)
+        directions = ["minimize"] * len(plan.objectives)
         shown = directions[0] if len(directions) == 1 else f"[{','.join(directions)}]"
         told.append(f"hydra.sweeper.direction={shown}")
     return told
@@ -117,23 +105,35 @@ def run_sweep(plan: SweepPlan, hand_over: Callable[[Cell], None]) -> int:
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = 160  # a log has no edge
+    stopping = Stopping(plan)
     try:
-        with Watch(plan):
+        with stopping, Watch(plan):
             hand_over(Cell(plan))
     except KeyboardInterrupt as interruption:
-        done = sum(record.status == "finished" for record in _records(plan))
         number = interruption.exit_code - 128 if isinstance(interruption, Interrupted) else 2
-        raise Interrupted(
-            f"the sweep was stopped; {done} of {plan.cells} cells are finished. Go on with:"
-            f" node-train trainer.resume={plan.folder}",
-            number,
-        ) from interruption
+        raise _interrupted(plan, number) from interruption
+    except Exception:
+        # A search in which no cell finished has no best one to tell, and Optuna says so.
+        nothing_found = plan.searches and not _finished(_records(plan))
+        if stopping.signal_number is None and not nothing_found:
+            raise
+    if stopping.signal_number is not None:
+        raise _interrupted(plan, stopping.signal_number)
     records = _records(plan)
     console.print()
     console.print(cell_table(records[:_ROWS]))
     if len(records) > _ROWS:
         console.print(f"... and {len(records) - _ROWS} more")
     return _tell_the_end(plan, records, console)
+
+
+def _interrupted(plan: SweepPlan, signal_number: int) -> Interrupted:
+    finished = _finished(_records(plan))
+    return Interrupted(
+        f"the sweep was stopped; {finished} of {plan.cells} cells are finished. Go on with:"
+        f" node-train trainer.resume={plan.folder}",
+        signal_number,
+    )
 
 
 def _tell_the_end(plan: SweepPlan, records: Sequence[Record], console: Console) -> int:
@@ -165,21 +165,20 @@ def _tell_what_was_found(plan: SweepPlan, console: Console) -> None:
     ]
     console.print("best" if len(solutions) == 1 else "best trade-offs", style="bold")
     for solution in solutions:
-        settings = " ".join(f"{name}={value}" for name, value in solution["params"].items())
-        values = ", ".join(f"{value:.4g}" for value in solution["values"])
-        console.print(f"  {values}   {settings}", markup=False)
+        settings = " ".join(
+            f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value}"
+            for name, value in solution["params"].items()
+        )
+        values = ", ".join(
+            f"{name} {value:.4g}"
+            for name, value in zip(plan.objectives, solution["values"], strict=True)
+        )
+        console.print(f"  {values} · {settings}", markup=False)
+
+
+def _finished(records: Sequence[Record]) -> int:
+    return sum(record.status == "finished" for record in records)
 
 
 def _records(plan: SweepPlan) -> list[Record]:
     return [read_record(folder) for folder in run_folders(plan.folder)]
-
-
-def _refuse_what_is_not_installed(group: str, name: str) -> None:
-    if name not in _PLUGINS:
-        return
-    package, extra = _PLUGINS[name]
-    if find_spec("hydra_plugins") is None or find_spec(f"hydra_plugins.{package}") is None:
-        raise ConfigError(
-            f"hydra/{group}={name}: this needs a plugin that is not installed:"
-            f" pip install 'node-cli[{extra}]', in a checkout pip install -e '.[{extra}]'."
-        )

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import signal
+import time
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_EVERY = 1.0  # seconds between two looks for the file
 
 
 class StopRequest:
     """Inside the ``with`` block, the first signal is remembered instead of ending the process.
 
     A second one ends it at once, as without us: somebody who presses Ctrl-C twice means it.
+
+    Args:
+        file: whose presence counts as a SIGTERM; None for none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, file: Path | None = None) -> None:
         self.signal_number: int | None = None
+        self._file = file
+        self._next_look = 0.0
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> StopRequest:
@@ -34,6 +42,10 @@ class StopRequest:
 
     def __bool__(self) -> bool:
         """Whether a stop was asked for."""
+        if self._file is not None and time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + _EVERY
+            if self.signal_number is None and self._file.exists():
+                self.signal_number = signal.SIGTERM
         return self.signal_number is not None
 
     @property

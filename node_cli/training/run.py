@@ -28,13 +28,16 @@ from node_cli.training.terminal import Terminal
 log = logging.getLogger(__name__)
 
 
-def run(config: RunConfig, folder: Path, label: str = "") -> dict[str, Any]:
+def run(
+    config: RunConfig, folder: Path, label: str = "", stop_file: Path | None = None
+) -> dict[str, Any]:
     """Train, validate and test as the config says; leave everything in ``folder``.
 
     Args:
         config: the whole run.
         folder: the run folder.
         label: of a cell of a sweep, for the progress bar; the sweep tells where it lies.
+        stop_file: whose presence stops the run like a signal.
 
     Returns:
         The summary, as ``summary.json`` has it.
@@ -55,7 +58,7 @@ def run(config: RunConfig, folder: Path, label: str = "") -> dict[str, Any]:
     known: dict[str, Any] = {"best": best, "device": device}
     terminal = Terminal(config.trainer.progress, label)
     try:
-        with StopRequest() as stop, terminal:
+        with StopRequest(stop_file) as stop, terminal:
             _train_and_test(config, folder, checkpoint, stop, terminal, known)
     except Interrupted as interruption:
         log.info("%s", interruption)

@@ -1,0 +1,59 @@
+"""The report as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from node_cli.report.charts import Chart
+from node_cli.report.comparison import Comparison
+from node_cli.report.table import TextTable
+
+
+def page(
+    title: str,
+    comparison: Comparison,
+    groups: TextTable,
+    runs: TextTable,
+    charts: Sequence[Chart],
+) -> str:
+    """The page; pictures, style and script are in it.
+
+    Args:
+        title: of the report.
+        comparison: of the runs.
+        groups: the table of means.
+        runs: the table of runs.
+        charts: to show.
+    """
+    environment = Environment(
+        loader=PackageLoader("node_cli.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    statuses = comparison.runs["status"].value_counts()
+    pictures: list[dict[str, Any]] = [
+        {"caption": chart.caption, "name": chart.name, "svg": _data_of(chart)} for chart in charts
+    ]
+    return environment.get_template("page.html.jinja").render(
+        title=title,
+        statuses=[f"{count} {status}" for status, count in statuses.items()],
+        tables=[
+            {"id": "groups", "title": "Means over seeds", "table": groups},
+            {"id": "runs", "title": "All runs", "table": runs},
+        ],
+        pictures=pictures,
+    )
+
+
+def _data_of(chart: Chart) -> str:
+    # Each picture is a document of its own, so that the names inside of one do not meet another's.
+    buffer = io.BytesIO()
+    chart.figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return base64.b64encode(buffer.getvalue()).decode()

@@ -1,0 +1,205 @@
+"""``node-report``: tables, figures and a page of finished runs, partial ones among them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from rich.console import Console
+from rich.table import Table
+
+from node_cli import __version__
+from node_cli.errors import ConfigError, RunError, told
+
+if TYPE_CHECKING:
+    from node_cli.report.comparison import Comparison
+    from node_cli.report.record import Record
+    from node_cli.report.table import TextTable
+
+_ROWS = 60  # of the table on the terminal; the files hold all
+
+_EXAMPLES = """\
+examples:
+  node-report outputs/mnist-odenet/multirun/DATE_TIME
+  node-report outputs --x rtol --y nfe_backward --by adjoint.mode
+  node-report SWEEP --where solver=dopri5 --y kl --output figures-of-the-paper
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message.removeprefix('argument ')}. See {self.prog} --help.")
+
+
+def main() -> None:
+    """Run the command line of this process and exit: 0 when all went well."""
+    sys.exit(node_report(sys.argv[1:]))
+
+
+def node_report(arguments: Sequence[str]) -> int:
+    """Run a command line; what is wrong is told in one sentence on standard error.
+
+    Returns:
+        The exit code: 0; 1 for a report that could not be made; 2 for a command line that is not
+        possible.
+    """
+    try:
+        _report(_parser().parse_args(arguments))
+    except KeyboardInterrupt:
+        return 130
+    except (RunError, OSError) as error:
+        print(f"node-report: {told(error)}", file=sys.stderr)
+        return error.exit_code if isinstance(error, RunError) else 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="node-report",
+        description="Tables, figures and a page of any number of runs and sweeps.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "paths", metavar="PATH", type=Path, nargs="+", help="a run, a sweep, or a folder of them"
+    )
+    parser.add_argument(
+        "--x",
+        metavar="COLUMN",
+        help="across (default: the tolerance, or another number that differs)",
+    )
+    parser.add_argument("--y", metavar="COLUMN", help="up (default: error, of the test set)")
+    parser.add_argument(
+        "--by",
+        metavar="COLUMN",
+        help="a line for each of its values (default: the solver, or another name that differs)",
+    )
+    parser.add_argument(
+        "--where",
+        metavar="COLUMN=VALUE",
+        action="append",
+        default=[],
+        help="only these runs; can be repeated",
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FOLDER",
+        type=Path,
+        help="where to write (default: report, in the first PATH)",
+    )
+    parser.add_argument("--version", action="version", version=f"node-cli {__version__}")
+    return parser
+
+
+def _report(flags: argparse.Namespace) -> None:
+    from node_cli.report.charts import charts, default_axes
+    from node_cli.report.comparison import Comparison
+    from node_cli.report.markdown import markdown
+    from node_cli.report.page import page
+    from node_cli.report.table import group_table, run_table
+
+    comparison = Comparison(_chosen(_read(flags.paths), flags.where))
+    named = {flag: getattr(flags, flag) for flag in ("x", "y", "by")}
+    found = {
+        flag: None if name is None else comparison.column(name, f"--{flag}")
+        for flag, name in named.items()
+    }
+    axes = default_axes(comparison, **found)
+    groups = group_table(comparison, [axes.y] if axes.y in comparison.values else [])
+    drawn = list(charts(comparison, axes))
+    title = f"node-report {' '.join(map(str, flags.paths))}"
+    output = flags.output or flags.paths[0] / "report"
+    figures = output / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    for chart in drawn:
+        chart.figure.savefig(figures / f"{chart.name}.png")
+        chart.figure.savefig(figures / f"{chart.name}.svg", metadata={"Date": None})
+    comparison.runs.to_csv(output / "runs.csv", index=False)
+    comparison.groups().to_csv(output / "groups.csv", index=False)
+    (output / "report.md").write_text(markdown(title, comparison, groups, drawn), encoding="utf-8")
+    html = page(title, comparison, groups, run_table(comparison), drawn)
+    (output / "report.html").write_text(html, encoding="utf-8")
+    _show(comparison, groups, output)
+
+
+def _read(paths: Sequence[Path]) -> list[Record]:
+    from node_cli.report.record import read_record, run_folders
+
+    for path in paths:
+        if not path.is_dir():
+            raise ConfigError(
+                f"{path}: there is no such folder. Give the folder of a run or of a sweep, such as"
+                " outputs/TASK/multirun/DATE_TIME."
+            )
+    folders = dict.fromkeys(folder for path in paths for folder in run_folders(path))
+    if not folders:
+        raise ConfigError(
+            f"{' '.join(map(str, paths))}: no runs in there. Give the folder of a run or of a"
+            " sweep, such as outputs/TASK/multirun/DATE_TIME."
+        )
+    return [read_record(folder) for folder in folders]
+
+
+def _chosen(records: list[Record], conditions: Sequence[str]) -> list[Record]:
+    """The records of which all conditions hold."""
+    from node_cli.report.comparison import Comparison
+
+    for condition in conditions:
+        name, equals, wanted = condition.partition("=")
+        if not equals:
+            raise ConfigError(f"--where {condition}: write COLUMN=VALUE, such as solver=dopri5.")
+        column = Comparison(records).column(name, "--where")
+        records = [
+            record
+            for record in records
+            if _is(record.settings.get(column, record.values.get(column)), wanted)
+        ]
+        if not records:
+            raise ConfigError(f"--where {condition}: there is no such run.")
+    return records
+
+
+def _is(value: object, wanted: str) -> bool:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        try:
+            return float(wanted) == value
+        except ValueError:
+            return False
+    return str(value).lower() == wanted.lower()
+
+
+def _show(comparison: Comparison, groups: TextTable, output: Path) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console.width = 200  # a file has no edge
+    # What no group has in common with another is worth a column here; the files have the others.
+    shown = [
+        i for i, title in enumerate(groups.titles) if title not in ("resident MB", "ms a step")
+    ]
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for i in shown:
+        table.add_column(groups.titles[i], justify="right" if groups.numeric[i] else "left")
+    for row in groups.rows[:_ROWS]:
+        table.add_row(*(row[i].text for i in shown))
+    console.print(table)
+    if len(groups.rows) > _ROWS:
+        console.print(f"... and {len(groups.rows) - _ROWS} more rows in {output / 'groups.csv'}")
+    others = comparison.runs[comparison.runs["status"] != "finished"]
+    if len(others):
+        counts = others["status"].value_counts()
+        told_counts = ", ".join(f"{count} {status}" for status, count in counts.items())
+        console.print(f"\nnot finished: {told_counts}; the page says why", style="red")
+    console.print(
+        f"\nerror: {comparison.metric}; mean ± standard deviation over runs", markup=False
+    )
+    console.print(f"page      {output / 'report.html'}", markup=False)
+    console.print(f"figures   {output / 'figures'}", markup=False)
+    console.print(f"tables    {output / 'groups.csv'}, runs.csv, report.md", markup=False)
+
+
+if __name__ == "__main__":
+    main()
