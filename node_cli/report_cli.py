@@ -117,9 +117,11 @@ def _report(flags: argparse.Namespace) -> None:
     figures.mkdir(parents=True, exist_ok=True)
     for chart in drawn:
         chart.figure.savefig(figures / f"{chart.name}.png")
-        chart.figure.savefig(figures / f"{chart.name}.svg", metadata={"Date": None})
+        (figures / f"{chart.name}.svg").write_bytes(chart.svg)
     comparison.runs.to_csv(output / "runs.csv", index=False)
-    comparison.groups().to_csv(output / "groups.csv", index=False)
+    means = comparison.groups()
+    means.columns = [f"{name[1:]} std" if name[0] == "±" else name for name in means.columns]
+    means.to_csv(output / "groups.csv", index=False)
     (output / "report.md").write_text(markdown(title, comparison, groups, drawn), encoding="utf-8")
     html = page(title, comparison, groups, run_table(comparison), drawn)
     (output / "report.html").write_text(html, encoding="utf-8")

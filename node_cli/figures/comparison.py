@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, MaxNLocator, NullLocator
 
 from node_cli.figures.canvas import new_figure
 from node_cli.figures.panels import DASHES, MARKERS
@@ -67,8 +67,10 @@ def views(drawn: Sequence[View], title: str) -> Figure:
         title: of the whole.
     """
     labels = list(dict.fromkeys(line.label for view in drawn for line in view.lines))
-    rows = math.ceil(len(labels) / 3) if len(labels) > 1 else 0
-    figure = new_figure(5.2 * max(len(drawn), 1.4), 4.0 + 0.22 * rows)
+    width = 5.2 * max(len(drawn), 1.4)
+    columns = max(1, min(3, int(13 * width / (max(map(len, labels), default=0) + 8))))
+    rows = math.ceil(len(labels) / columns) if len(labels) > 1 else 0
+    figure = new_figure(width, 4.0 + 0.22 * rows)
     figure.suptitle(title)
     for axis, view in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
         for line in view.lines:
@@ -95,7 +97,11 @@ def views(drawn: Sequence[View], title: str) -> Figure:
         handles |= dict(zip(names, found, strict=True))
     if len(handles) > 1:
         figure.legend(
-            list(handles.values()), list(handles), loc="outside lower center", ncols=3, fontsize=8
+            list(handles.values()),
+            list(handles),
+            loc="outside lower center",
+            ncols=columns,
+            fontsize=8,
         )
     return figure
 
@@ -196,7 +202,18 @@ def _bar(
 
 
 def _scale(axis: Axes, view: View) -> None:
-    for name, setter in (("x", axis.set_xscale), ("y", axis.set_yscale)):
+    if view.bands:
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for name, setter, ticks in (
+        ("x", axis.set_xscale, axis.xaxis),
+        ("y", axis.set_yscale, axis.yaxis),
+    ):
         values = [v for line in view.lines for v in getattr(line, name) if not math.isnan(v)]
-        if name in view.log and values and min(values) > 0:
-            setter("log")
+        if name not in view.log or not values or min(values) <= 0:
+            continue
+        setter("log")
+        if max(values) < 10 * min(values):
+            # Within a decade the powers of ten say nothing.
+            ticks.set_major_locator(MaxNLocator(6))
+            ticks.set_major_formatter("{x:g}")
+            ticks.set_minor_locator(NullLocator())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -37,6 +39,13 @@ class Chart:
     name: str
     figure: Figure
     caption: str
+
+    @cached_property
+    def svg(self) -> bytes:
+        """The figure as an SVG document."""
+        buffer = io.BytesIO()
+        self.figure.savefig(buffer, format="svg", metadata={"Date": None})
+        return buffer.getvalue()
 
 
 @dataclass(frozen=True)
@@ -145,7 +154,7 @@ def _work_precision(comparison: Comparison, axes: Axes) -> Iterator[Chart]:
     for x in across:
         lines = []
         for _, rows in _split(groups.dropna(subset=[x, axes.y]), keys):
-            rows = rows.sort_values(x)
+            # Groups are in the order of the tolerance already, and so is the line.
             lines.append(
                 Line(
                     label(rows.iloc[0], keys),

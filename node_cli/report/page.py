@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,8 +37,14 @@ def page(
         lstrip_blocks=True,
     )
     statuses = comparison.runs["status"].value_counts()
+    # Each picture is a document of its own, so that the names inside of one do not meet another's.
     pictures: list[dict[str, Any]] = [
-        {"caption": chart.caption, "name": chart.name, "svg": _data_of(chart)} for chart in charts
+        {
+            "caption": chart.caption,
+            "name": chart.name,
+            "svg": base64.b64encode(chart.svg).decode(),
+        }
+        for chart in charts
     ]
     return environment.get_template("page.html.jinja").render(
         title=title,
@@ -50,10 +55,3 @@ def page(
         ],
         pictures=pictures,
     )
-
-
-def _data_of(chart: Chart) -> str:
-    # Each picture is a document of its own, so that the names inside of one do not meet another's.
-    buffer = io.BytesIO()
-    chart.figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return base64.b64encode(buffer.getvalue()).decode()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pandas as pd
 
@@ -69,9 +71,10 @@ def group_table(comparison: Comparison, measured: Sequence[str] = ()) -> TextTab
 
 
 def run_table(comparison: Comparison) -> TextTable:
-    """Every run, finished or not, with its command."""
+    """Every run, finished or not, by its path in the folder that holds all, with its command."""
     columns = _present(comparison, ())
     names = short(comparison.keys)
+    within = os.path.commonpath([Path(folder).parent for folder in comparison.runs["folder"]])
     table = TextTable(
         ["run", *names.values(), "seed", "status", *(_title(c) for c in columns), "command"],
         [
@@ -85,7 +88,8 @@ def run_table(comparison: Comparison) -> TextTable:
     )
     for row in comparison.runs.to_dict("records"):
         status = row["status"]
-        cells = [Cell(row["folder"]), *(_setting(row[key]) for key in comparison.keys)]
+        folder = Path(row["folder"]).relative_to(within)
+        cells = [Cell(str(folder)), *(_setting(row[key]) for key in comparison.keys)]
         cells.append(_setting(row.get("seed")))
         cells.append(Cell(f"{status}: {row['cause']}" if row["cause"] else status))
         cells += [_measured(column, row[column], float("nan")) for column in columns]
