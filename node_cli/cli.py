@@ -192,13 +192,11 @@ def _report(error: Exception, traced: bool) -> int:
     """Tell what went wrong; returns the exit code."""
     if traced:
         traceback.print_exception(error)
-    for sentence in told(error).splitlines():
+    expected = isinstance(error, RunError | OSError)
+    hint = "" if expected or traced else " Run again with debug=on for the traceback."
+    for sentence in (told(error) + hint).splitlines():
         _say(sentence)
-    if isinstance(error, RunError):
-        return error.exit_code
-    if not isinstance(error, OSError) and not traced:
-        _say("Run again with debug=on for the traceback.")
-    return 1
+    return error.exit_code if isinstance(error, RunError) else 1
 
 
 def _say(sentence: str) -> None:

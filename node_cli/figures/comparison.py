@@ -209,7 +209,7 @@ def _scale(axis: Axes, view: View) -> None:
         ("y", axis.set_yscale, axis.yaxis),
     ):
         values = [v for line in view.lines for v in getattr(line, name) if not math.isnan(v)]
-        if name not in view.log or not values or min(values) <= 0:
+        if name not in view.log or not values or min(values) <= 0 or min(values) == max(values):
             continue
         setter("log")
         if max(values) < 10 * min(values):

@@ -103,7 +103,8 @@ class Comparison:
         known = [str(column) for column in self.runs.columns if column not in _ABOUT]
         if name in known:
             return name
-        found = [c for c in known if c == f"{name}/test" or c.rpartition(".")[2] == name]
+        whole = (f"{name}/test", f"{name}.name", f"{name}.mode")
+        found = [c for c in known if c in whole or c.rpartition(".")[2] == name]
         found = [c for c in found if c in self.keys] or found
         if len(found) == 1:
             return found[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shutil
 import signal
 import time
@@ -45,6 +46,7 @@ class Cell:
 
     def __init__(self, plan: SweepPlan) -> None:
         self._plan = plan
+        self._process = os.getpid()
         self._started = time.monotonic()
         self._run_here = 0  # cells that took their time in this process
 
@@ -55,25 +57,27 @@ class Cell:
             Its objectives, for sweepers that search; None where it failed.
 
         Raises:
-            Interrupted: the process was told to stop, and the cells run in turn.
+            Interrupted: the process of the sweep was told to stop.
+            ConfigError: the folder holds another run, which must not be lost.
         """
-        if not self._plan.in_turn:
+        elsewhere = os.getpid() != self._process
+        if elsewhere:
             # Ctrl-C reaches every process of a terminal; here the stop file tells what to do.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-            if stop_file(self._plan.folder).exists():
-                return None
+        if not self._plan.in_turn and stop_file(self._plan.folder).exists():
+            return None
         hydra = HydraConfig.get()
         folder, number = Path(hydra.runtime.output_dir), int(hydra.job.num) + 1
+        summary = _summary(folder)
+        done = summary is not None and summary["status"] == "finished"
+        self._tell_start(number, folder, done)
         try:
-            summary = _summary(folder)
-            done = summary is not None and summary["status"] == "finished"
-            self._tell_start(number, folder, done)
             if summary is None or not done:
                 summary = self._run(config, folder, number)
                 self._run_here += 1
             return objectives_of(summary, config.objectives)
         except Interrupted:
-            if self._plan.in_turn:
+            if not elsewhere:
                 raise
         except Exception as error:
             self._run_here += 1

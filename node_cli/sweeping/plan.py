@@ -11,6 +11,7 @@ from node_cli.config.overrides import parse
 from node_cli.errors import ConfigError
 
 _FILE = "sweep.json"
+_FOLDER = "hydra.sweep.dir="
 # What can be told anew to a sweep that is continued: where and how many, but not what.
 _MAY_CHANGE = ("hydra/launcher", "hydra.launcher.", "hydra.sweeper.n_trials", "trainer.resume")
 
@@ -49,7 +50,8 @@ class SweepPlan:
 
     def write(self) -> None:
         """Write the plan into the folder, which must exist."""
-        plain = {**asdict(self), "folder": None}
+        words = [word for word in self.overrides if not word.startswith(_FOLDER)]
+        plain = {**asdict(self), "folder": None, "overrides": words}
         (self.folder / _FILE).write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
 
 
@@ -58,19 +60,22 @@ def is_sweep(folder: Path) -> bool:
     return (folder / _FILE).exists()
 
 
+def is_the_same_sweep(folder: Path, words: Sequence[str]) -> bool:
+    """Whether the sweep in ``folder`` runs the same cells as ``words`` do.
+
+    Raises:
+        ConfigError: its plan cannot be read.
+    """
+    return _what_it_runs(_saved(folder)) == _what_it_runs(words)
+
+
 def continued(given: Sequence[str], folder: Path) -> list[str]:
     """The words that continue a sweep: its own, and those of ``given`` that may change.
 
     Raises:
         ConfigError: another setting is given, or the plan cannot be read.
     """
-    try:
-        saved = json.loads((folder / _FILE).read_text(encoding="utf-8"))["overrides"]
-        parse(saved)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"trainer.resume={folder}: {folder / _FILE} cannot be read; start the sweep anew."
-        ) from error
+    saved = _saved(folder)
     for word in given:
         if not word.lstrip("+").startswith(_MAY_CHANGE):
             raise ConfigError(
@@ -79,4 +84,22 @@ def continued(given: Sequence[str], folder: Path) -> list[str]:
             )
     anew = [word for word in given if not word.startswith("trainer.resume")]
     keys = {word.partition("=")[0] for word in anew}
-    return [*(word for word in saved if word.partition("=")[0] not in keys), *anew]
+    # Another launcher has other settings.
+    dropped = "hydra.launcher." if "hydra/launcher" in keys else _FOLDER
+    kept = [w for w in saved if w.partition("=")[0] not in keys and not w.startswith(dropped)]
+    return [*kept, *anew]
+
+
+def _saved(folder: Path) -> list[str]:
+    try:
+        saved = json.loads((folder / _FILE).read_text(encoding="utf-8"))["overrides"]
+        parse(saved)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(
+            f"trainer.resume={folder}: {folder / _FILE} cannot be read; start the sweep anew."
+        ) from error
+    return list(saved)
+
+
+def _what_it_runs(words: Sequence[str]) -> list[str]:
+    return [word for word in words if not word.startswith((*_MAY_CHANGE, _FOLDER))]

@@ -17,7 +17,7 @@ from node_cli.errors import ConfigError, Interrupted
 from node_cli.report.cell_table import cell_name, cell_table
 from node_cli.report.record import Record, read_record, run_folders
 from node_cli.sweeping.cell import Cell
-from node_cli.sweeping.plan import SweepPlan
+from node_cli.sweeping.plan import SweepPlan, is_sweep, is_the_same_sweep
 from node_cli.sweeping.stopping import Stopping
 from node_cli.sweeping.watch import Watch
 
@@ -54,6 +54,7 @@ def plan_sweep(words: Sequence[str], config: DictConfig, traced: bool) -> SweepP
         traced: whether errors are shown with their tracebacks.
 
     Raises:
+        ConfigError: the folder holds something else.
         OSError: the folder cannot be made.
     """
     hydra = config.hydra
@@ -67,11 +68,27 @@ def plan_sweep(words: Sequence[str], config: DictConfig, traced: bool) -> SweepP
         sweeps = [override for override in parse(words) if override.is_sweep_override()]
         cells = math.prod(len(list(override.sweep_string_iterator())) for override in sweeps)
     folder = Path(hydra["sweep"]["dir"])
+    _refuse_another(folder, words)
     folder.mkdir(parents=True, exist_ok=True)
     objectives = tuple(config.objectives)
     plan = SweepPlan(folder.absolute(), tuple(words), cells, launcher, sweeper, objectives, traced)
     plan.write()
     return plan
+
+
+def _refuse_another(folder: Path, words: Sequence[str]) -> None:
+    """Refuse a folder that is not empty, unless it holds this very sweep, which then goes on."""
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    if not is_sweep(folder):
+        raise ConfigError(
+            f"hydra.sweep.dir={folder}: there is something else in it; give a new folder."
+        )
+    if not is_the_same_sweep(folder, words):
+        raise ConfigError(
+            f"hydra.sweep.dir={folder}: another sweep is in it. Give a new folder, or go on with"
+            f" that one: node-train trainer.resume={folder}"
+        )
 
 
 def overrides_for_hydra(plan: SweepPlan) -> list[str]:

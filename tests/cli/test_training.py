@@ -9,42 +9,8 @@ import time
 
 import pytest
 import torch
+from runs import TINY, lines, numbers, same_weights
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-# The smallest run that goes through everything.
-TINY = (
-    "model.channels=4",
-    "data.batch_size=16",
-    "trainer.max_steps=6",
-    "trainer.log_every=2",
-    "trainer.threads=1",
-    "trainer.figures=false",
-    "solver=euler",
-    "solver.step_size=0.5",
-)
-
-
-def lines(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-
-
-def numbers(folder):
-    """Every logged scalar that does not depend on the machine."""
-    varying = ("time/", "memory/rss")
-    return [
-        {tag: value for tag, value in line.items() if not tag.startswith(varying)}
-        for line in lines(folder)
-    ]
-
-
-def weights(folder):
-    content = torch.load(folder / "checkpoints" / "last.pt", weights_only=True)
-    return content["model"]
-
-
-def same_weights(one, other):
-    a, b = weights(one), weights(other)
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
 
 
 @pytest.mark.slow
@@ -173,28 +139,6 @@ def test_a_checkpoint_of_another_model_is_refused_and_kept(node_train, tmp_path)
     done = node_train("trainer.resume=run", "trainer.max_steps=9")
     assert done.returncode == 1
     assert "is damaged" in done.stderr
-
-
-@pytest.mark.slow
-def test_a_sweep_runs_each_cell_in_its_own_folder(node_train, tmp_path):
-    done = node_train("-m", *TINY, "tolerance.rtol=1e-2,1e-3", "seed=0,1")
-    assert done.returncode == 0, done.stderr
-    (sweep,) = (tmp_path / "outputs" / "mnist-odenet" / "multirun").iterdir()
-    summaries = [json.loads((sweep / str(n) / "summary.json").read_text()) for n in range(4)]
-    assert [summary["seed"] for summary in summaries] == [0, 1, 0, 1]
-    assert all(summary["status"] == "finished" for summary in summaries)
-
-
-@pytest.mark.slow
-def test_a_sweep_goes_on_after_a_job_that_fails(node_train, tmp_path):
-    done = node_train("-m", *TINY, "optimizer.lr=1e30,0.1")
-    assert done.returncode != 0
-    assert "1 of 2 jobs failed" in done.stderr
-    assert "Traceback" not in done.stderr
-    (sweep,) = (tmp_path / "outputs" / "mnist-odenet" / "multirun").iterdir()
-    states = [json.loads((sweep / str(n) / "summary.json").read_text()) for n in range(2)]
-    assert [state["status"] for state in states] == ["failed", "finished"]
-    assert states[0]["cause"]
 
 
 @pytest.mark.slow

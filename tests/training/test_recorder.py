@@ -1,7 +1,16 @@
 import json
+import re
 
-import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
+from tensorboard.plugins.hparams.api_pb2 import Status
+from tensorboard.plugins.hparams.metadata import (
+    EXPERIMENT_TAG,
+    SESSION_END_INFO_TAG,
+    SESSION_START_INFO_TAG,
+    parse_session_end_info_plugin_data,
+    parse_session_start_info_plugin_data,
+)
 
 from node_cli.figures.curves import curves_by_epoch
 from node_cli.training.recorder import Recorder
@@ -64,23 +73,53 @@ def test_figures_go_to_tensorboard_and_to_png(tmp_path):
     assert image.encoded_image_string.startswith(b"\x89PNG")
 
 
-def test_hyperparameters_are_in_the_run_itself(tmp_path):
+def plugin_content(folder, tag):
+    return events(folder).SummaryMetadata(tag).plugin_data.content
+
+
+def test_settings_are_in_the_run_itself_for_the_hparams_tab(tmp_path):
     recorder = Recorder(tmp_path)
+    recorder.opening({"solver.name": "dopri5", "tolerance.rtol": 1e-3, "data.augment": False})
     recorder.scalars(7, 1.0, {"accuracy/test": 0.5})
-    recorder.hyperparameters(
-        {"solver.name": "dopri5", "tolerance.rtol": 1e-3}, {"accuracy/test": 0.5}
-    )
     recorder.text("config", "seed: 0")
+    recorder.ending()
     recorder.close()
     assert len(list(tmp_path.glob("**/events.out.tfevents.*"))) == 1
-    tags = events(tmp_path).SummaryMetadata("_hparams_/session_start_info")
-    assert b"solver.name" in tags.plugin_data.content
+    start = parse_session_start_info_plugin_data(plugin_content(tmp_path, SESSION_START_INFO_TAG))
+    assert start.hparams["solver.name"].string_value == "dopri5"
+    assert start.hparams["tolerance.rtol"].number_value == 1e-3
+    assert start.hparams["data.augment"].bool_value is False
+    end = parse_session_end_info_plugin_data(plugin_content(tmp_path, SESSION_END_INFO_TAG))
+    assert end.status == Status.Value("STATUS_SUCCESS")
+    # Without a list of all settings in each run TensorBoard gathers one, what differs first.
+    assert EXPERIMENT_TAG not in events(tmp_path).Tags()["tensors"]
     assert "config/text_summary" in events(tmp_path).Tags()["tensors"]
 
 
-def test_half_a_line_alone_is_no_obstacle(tmp_path):
-    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss')
-    Recorder(tmp_path, resumed_at=0).close()
-    assert lines(tmp_path) == []
-    with pytest.raises(FileNotFoundError):
-        Recorder(tmp_path / "absent")
+def test_the_layout_puts_nfe_memory_and_loss_together(tmp_path):
+    recorder = Recorder(tmp_path)
+    recorder.opening({})
+    recorder.close()
+    tag = "custom_scalars__config__"
+    (event,) = events(tmp_path).Tensors(tag)
+    layout = Layout.FromString(event.tensor_proto.string_val[0])
+    (category,) = layout.category
+    tags = ["loss/train", "loss/val", "nfe/forward", "nfe/backward", "memory/saved_bytes"]
+    tags += ["memory/rss_peak_bytes", "memory/device_peak_bytes", "time/step_seconds"]
+    for wanted in tags:
+        charts = [c for c in category.chart if any(re.search(e, wanted) for e in c.multiline.tag)]
+        assert len(charts) == 1, wanted
+    assert not any(
+        re.search(expression, "lossy/train")
+        for c in category.chart
+        for expression in c.multiline.tag
+    )
+
+
+def test_a_figure_of_each_epoch_is_kept_for_the_slider(tmp_path):
+    recorder = Recorder(tmp_path)
+    for step in (5, 10, 15):
+        figure = curves_by_epoch([{"a": float(step)}], {"a": "label"}, "y", "title")
+        recorder.figures(step, {"curve": figure})
+    recorder.close()
+    assert [image.step for image in events(tmp_path).Images("curve")] == [5, 10, 15]

@@ -1,0 +1,108 @@
+"""What a cell does with errors, without the processes around it."""
+
+import json
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf, open_dict
+
+from node_cli.config.folder_name import register_differing
+from node_cli.config.fresh_folder import register_fresh_folder
+from node_cli.config.location import conf_dir
+from node_cli.errors import ConfigError, Interrupted
+from node_cli.sweeping.cell import Cell
+from node_cli.sweeping.plan import SweepPlan
+from node_cli.training import run as training_run
+
+
+@pytest.fixture
+def cell(tmp_path, monkeypatch):
+    """Calls a cell whose run does what it is given; returns what the cell returned."""
+    register_fresh_folder(claim=False)
+    register_differing()
+
+    def cell(run, launcher="basic", words=("seed=1",)):
+        folder = tmp_path / "0_seed=1"
+        (folder / ".hydra").mkdir(parents=True, exist_ok=True)
+        (folder / ".hydra" / "overrides.yaml").write_text(OmegaConf.to_yaml(list(words)))
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            config = compose("config", list(words), return_hydra_config=True)
+        with open_dict(config):
+            config.hydra.runtime.output_dir = str(folder)
+            config.hydra.job.num = 0
+        monkeypatch.setattr(HydraConfig.instance(), "cfg", config)
+        monkeypatch.setattr(training_run, "run", run)
+        plan = SweepPlan(tmp_path, tuple(words), 1, launcher)
+        job = OmegaConf.masked_copy(config, [key for key in config if key != "hydra"])
+        return Cell(plan)(job), folder
+
+    return cell
+
+
+def summary_of(folder):
+    return json.loads((folder / "summary.json").read_text())
+
+
+def raising(error):
+    def run(*_arguments):
+        raise error
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (MemoryError("cannot allocate 80 GB"), "unexpected MemoryError: cannot allocate 80 GB."),
+        (RuntimeError("CUDA out of memory"), "unexpected RuntimeError: CUDA out of memory."),
+        (ConfigError("torch sees 0 CUDA devices here."), "torch sees 0 CUDA devices here."),
+    ],
+)
+def test_an_error_is_recorded_with_its_cause(cell, error, cause, capsys):
+    result, folder = cell(raising(error))
+    assert result is None
+    summary = summary_of(folder)
+    assert (summary["status"], summary["cause"]) == ("failed", cause)
+    assert summary["command"] == "node-train seed=1"
+    assert summary["settings"]["seed"] == 1
+    assert f"failed: {cause}" in capsys.readouterr().err
+
+
+def test_an_interrupt_in_this_process_ends_the_sweep(cell):
+    for launcher in ("basic", "joblib"):  # joblib with one process stays in this one
+        with pytest.raises(Interrupted):
+            cell(raising(Interrupted("stopped", 15)), launcher)
+
+
+def test_what_was_finished_is_not_run_again(cell, capsys):
+    done = {
+        "status": "finished",
+        "command": "node-train seed=1",
+        "best": {"value": 0.75, "goal": "max"},
+        "nfe": {"forward_mean": 20.0, "backward_mean": 0.0},
+        "memory": {"saved_bytes_peak": 1},
+        "seconds": 1.0,
+    }
+    _, folder = cell(raising(RuntimeError("first")))
+    (folder / "summary.json").write_text(json.dumps(done))
+    result, _ = cell(raising(AssertionError("it must not run")))
+    assert result == 0.25
+    assert summary_of(folder) == done
+    assert "cell 1 of 1 · seed=1 · finished before" in capsys.readouterr().out
+
+
+def test_another_run_is_never_overwritten(cell):
+    _, folder = cell(raising(RuntimeError("first")))
+    other = json.dumps({"status": "failed", "command": "node-train seed=2"})
+    (folder / "summary.json").write_text(other)
+    with pytest.raises(ConfigError, match="already holds another run"):
+        cell(raising(RuntimeError("second")))
+    assert (folder / "summary.json").read_text() == other
+
+
+def test_where_a_sweep_was_told_to_stop_no_cell_begins(cell, tmp_path):
+    (tmp_path / ".stop").touch()
+    result, folder = cell(raising(AssertionError("it must not run")), launcher="joblib")
+    assert result is None
+    assert not (folder / "summary.json").exists()
