@@ -29,13 +29,16 @@ _NAMES = {
     "seed": "of all random numbers",
     "trainer.max_epochs": "end after so many epochs; also max_steps, max_minutes",
     "trainer.max_steps": "end after so many optimizer steps",
-    "trainer.resume": "a run folder, to go on with that run",
+    "trainer.resume": "the folder of a run or of a sweep, to go on with it",
     "optimizer.lr": "learning rate",
     "solver.step_size": "step of a fixed-step solver; or solver.num_steps",
     "model.blocks": "blocks of resnet, Euler steps of euler-net",
     "tolerance.rtol": "relative error allowed in one step",
     "tolerance.atol": "absolute error allowed in one step",
     "data.root": "folder of the data set's files; data.path for image and table",
+    "hydra/launcher": "where a sweep runs: basic (in turn), joblib, submitit_slurm, ray, ...",
+    "hydra/sweeper": "what a sweep runs: basic (all combinations), or optuna, which searches",
+    "objectives": "what a search minimises, such as [error,nfe_forward]",
     "evaluation.tolerance": "rtol and atol of validation and test; also evaluation.solver",
 }
 

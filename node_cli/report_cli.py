@@ -125,7 +125,7 @@ def _report(flags: argparse.Namespace) -> None:
     (output / "report.md").write_text(markdown(title, comparison, groups, drawn), encoding="utf-8")
     html = page(title, comparison, groups, run_table(comparison), drawn)
     (output / "report.html").write_text(html, encoding="utf-8")
-    _show(comparison, groups, output)
+    _show(comparison, groups, axes.y, output)
 
 
 def _read(paths: Sequence[Path]) -> list[Record]:
@@ -174,13 +174,16 @@ def _is(value: object, wanted: str) -> bool:
     return str(value).lower() == wanted.lower()
 
 
-def _show(comparison: Comparison, groups: TextTable, output: Path) -> None:
+def _show(comparison: Comparison, groups: TextTable, y: str, output: Path) -> None:
     console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal:
         console.width = 200  # a file has no edge
-    # What no group has in common with another is worth a column here; the files have the others.
+    # A terminal has room for the settings, what was asked for and the main costs.
+    left_out = ("resident MB", "ms a step")
     shown = [
-        i for i, title in enumerate(groups.titles) if title not in ("resident MB", "ms a step")
+        i
+        for i, title in enumerate(groups.titles)
+        if title not in left_out and (not title.endswith("/test") or title == y)
     ]
     table = Table(box=None, header_style="bold", pad_edge=False)
     for i in shown:

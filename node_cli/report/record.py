@@ -98,7 +98,7 @@ def _from_summary(folder: Path) -> Record:
         summary["status"],
         summary.get("cause") or "",
         summary.get("command") or "",
-        summary.get("settings", {}),
+        summary.get("settings") or _settings(folder),
         _with_derived(values, metric, goal),
         metric,
         goal,
@@ -109,7 +109,7 @@ def _from_what_is_there(folder: Path) -> Record:
     """A run without a summary: it is still going on, or it was killed."""
     hydra = folder / ".hydra"
     words = _yaml(hydra / "overrides.yaml") or []
-    settings = deciding_settings(_yaml(hydra / "config.yaml"))
+    settings = _settings(folder)
     values: dict[str, Any] = {}
     lines = folder / "metrics.jsonl"
     if lines.exists():
@@ -129,6 +129,11 @@ def _from_what_is_there(folder: Path) -> Record:
         settings,
         values,
     )
+
+
+def _settings(folder: Path) -> dict[str, Setting]:
+    path = folder / ".hydra" / "config.yaml"
+    return deciding_settings(_yaml(path)) if path.exists() else {}
 
 
 def _with_derived(values: dict[str, Any], metric: str, goal: str) -> dict[str, float]:

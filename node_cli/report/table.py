@@ -51,8 +51,10 @@ def group_table(comparison: Comparison, measured: Sequence[str] = ()) -> TextTab
 
     Args:
         comparison: of the runs.
-        measured: columns to show beside the usual ones.
+        measured: columns to show before the others, which are the costs and the metrics of the
+            test set.
     """
+    measured = [*measured, "error", *(v for v in comparison.values if v.endswith("/test"))]
     columns = _present(comparison, measured)
     names = short(comparison.keys)
     table = TextTable(
