@@ -24,11 +24,11 @@ from node_cli.config.folder_name import register_differing
 from node_cli.config.fresh_folder import register_fresh_folder
 from node_cli.config.location import conf_dir
 from node_cli.config.overrides import cells, check, parse, quoted, with_aliases
-from node_cli.config.resumption import resume, resumed_folder
+from node_cli.config.resumption import resume, resume_command, resumed_folder
 from node_cli.errors import ConfigError, DisagreementError, Interrupted, RunError, told
 from node_cli.flags import Flags, read_flags
 from node_cli.sweeping.cell import Cell
-from node_cli.sweeping.plan import continued, is_sweep
+from node_cli.sweeping.plan import config_dir_of, continued, is_sweep
 from node_cli.sweeping.sweep import fixed_order, overrides_for_hydra, plan_sweep, run_sweep
 
 # Of a larger sweep only so many jobs are checked beforehand; each is checked again when it starts.
@@ -68,6 +68,8 @@ def node_train(arguments: Sequence[str]) -> int:
 
 def _dispatch(flags: Flags, traced: bool) -> int:
     conf = conf_dir()
+    if not flags.shell_completion:
+        flags.overrides = _full_overrides(flags)
     folders = [conf] if flags.config_dir is None else [conf, flags.config_dir]
     catalogue = Catalogue(folders)
     if flags.version:
@@ -79,7 +81,6 @@ def _dispatch(flags: Flags, traced: bool) -> int:
         print_help(catalogue)
         return 0
     if not flags.shell_completion:
-        flags.overrides = _full_overrides(flags)
         check(flags.overrides, catalogue)
     register_fresh_folder(claim=not flags.only_informs)
     register_differing()
@@ -91,7 +92,7 @@ def _dispatch(flags: Flags, traced: bool) -> int:
         return _sweep(flags, conf, catalogue, traced)
     with composer(conf, flags.config_dir, catalogue) as composed:
         validate_composed(composed(flags.overrides))
-    job = _Job()
+    job = _Job(flags.config_dir)
     with hydra_explained(flags.overrides, catalogue):
         _hand_over(flags, conf, job)
     return 0 if job.error is None else _report(job.error, traced)
@@ -104,7 +105,12 @@ def _full_overrides(flags: Flags) -> list[str]:
     if folder is None:
         return overrides
     if is_sweep(folder):
+        if flags.only_informs:
+            raise ConfigError(
+                f"trainer.resume={folder}: this is a sweep; give the folder of one of its cells."
+            )
         flags.multirun = True
+        flags.config_dir = flags.config_dir or config_dir_of(folder)
         return [*continued(overrides, folder), f"hydra.sweep.dir={quoted(str(folder))}"]
     if flags.multirun:
         raise ConfigError(
@@ -128,16 +134,21 @@ class _Job:
 
     error: Exception | None = None
 
+    def __init__(self, config_dir: Path | None) -> None:
+        self._config_dir = config_dir
+
     def __call__(self, config: DictConfig) -> None:
         folder = Path(HydraConfig.get().runtime.output_dir)
         try:
             validated = validate_composed(config)
+            from node_cli.training.interruption import StopRequest
             from node_cli.training.run import run
 
-            run(validated, folder)
+            with StopRequest() as stop:
+                run(validated, folder, stop)
         except Interrupted as interruption:
             raise Interrupted(
-                f"{interruption}. Resume with: node-train trainer.resume={folder}",
+                f"{interruption}. Resume with: {resume_command(folder, self._config_dir)}",
                 interruption.exit_code - 128,
             ) from interruption
         except Exception as error:
@@ -152,7 +163,7 @@ def _sweep(flags: Flags, conf: Path, catalogue: Catalogue, traced: bool) -> int:
         )
         _check_cells(cells(flags.overrides, _CELLS_CHECKED), composed)
         with hydra_explained(flags.overrides, catalogue):
-            plan = plan_sweep(flags.overrides, base, traced)
+            plan = plan_sweep(flags.overrides, base, flags.config_dir, traced)
     flags.overrides = [*flags.overrides, *overrides_for_hydra(plan)]
 
     def hand_over(cell: Cell) -> None:

@@ -59,7 +59,7 @@ def told(error: Exception) -> str:
         subject = f"{error.filename}: " if error.filename else ""
         advice = ""
         if error.errno in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT):
-            advice = " Choose another place for the run with hydra.run.dir=PATH, or mend this one."
+            advice = " Choose another folder to write to, or mend this one."
         return f"{subject}{error.strerror.lower()}.{advice}"
     text = " ".join(str(error).split())
     return f"unexpected {type(error).__name__}: {text.rstrip('.')}."

@@ -5,16 +5,20 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from rich.console import Console
+from rich.console import JustifyMethod
 from rich.table import Table
+from rich.text import Text
 
 from node_cli import __version__
+from node_cli.console import line_console
 from node_cli.errors import ConfigError, RunError, told
 
 if TYPE_CHECKING:
+    from node_cli.report.charts import Chart
     from node_cli.report.comparison import Comparison
     from node_cli.report.record import Record
     from node_cli.report.table import TextTable
@@ -96,21 +100,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _report(flags: argparse.Namespace) -> None:
-    from node_cli.report.charts import charts, default_axes
     from node_cli.report.comparison import Comparison
     from node_cli.report.markdown import markdown
     from node_cli.report.page import page
     from node_cli.report.table import group_table, run_table
 
     comparison = Comparison(_chosen(_read(flags.paths), flags.where))
-    named = {flag: getattr(flags, flag) for flag in ("x", "y", "by")}
-    found = {
-        flag: None if name is None else comparison.column(name, f"--{flag}")
-        for flag, name in named.items()
-    }
-    axes = default_axes(comparison, **found)
-    groups = group_table(comparison, [axes.y] if axes.y in comparison.values else [])
-    drawn = list(charts(comparison, axes))
+    drawn, y = _drawn(comparison, flags)
+    groups = group_table(comparison, y)
     title = f"node-report {' '.join(map(str, flags.paths))}"
     output = flags.output or flags.paths[0] / "report"
     figures = output / "figures"
@@ -125,7 +122,36 @@ def _report(flags: argparse.Namespace) -> None:
     (output / "report.md").write_text(markdown(title, comparison, groups, drawn), encoding="utf-8")
     html = page(title, comparison, groups, run_table(comparison), drawn)
     (output / "report.html").write_text(html, encoding="utf-8")
-    _show(comparison, groups, axes.y, output)
+    _show(comparison, groups, y, output)
+
+
+def _drawn(comparison: Comparison, flags: argparse.Namespace) -> tuple[list[Chart], str]:
+    """The figures, for each task apart, and the column that is up."""
+    from node_cli.report.charts import charts, default_axes
+
+    known = {
+        "x": [*comparison.settings, *comparison.values],
+        "y": comparison.values,
+        "by": comparison.settings,
+    }
+    asked = {flag: getattr(flags, flag) for flag in known}
+    found = {
+        flag: None if name is None else comparison.column(name, f"--{flag}", known[flag])
+        for flag, name in asked.items()
+    }
+    drawn = []
+    for name, part in comparison.by_task().items():
+        axes = default_axes(
+            part, **{flag: c if c in part.runs else None for flag, c in found.items()}
+        )
+        for chart in charts(part, axes):
+            if name:
+                caption = f"{name}: {chart.caption}"
+                chart = replace(
+                    chart, name=f"{name.replace(' ', '_')}_{chart.name}", caption=caption
+                )
+            drawn.append(chart)
+    return drawn, found["y"] or "error"
 
 
 def _read(paths: Sequence[Path]) -> list[Record]:
@@ -133,11 +159,14 @@ def _read(paths: Sequence[Path]) -> list[Record]:
 
     for path in paths:
         if not path.is_dir():
+            what = "this is no folder" if path.exists() else "there is no such folder"
             raise ConfigError(
-                f"{path}: there is no such folder. Give the folder of a run or of a sweep, such as"
+                f"{path}: {what}. Give the folder of a run or of a sweep, such as"
                 " outputs/TASK/multirun/DATE_TIME."
             )
-    folders = dict.fromkeys(folder for path in paths for folder in run_folders(path))
+    # However a folder is named, each run counts once.
+    resolved = dict.fromkeys(path.resolve() for path in paths)
+    folders = dict.fromkeys(folder for path in resolved for folder in run_folders(path))
     if not folders:
         raise ConfigError(
             f"{' '.join(map(str, paths))}: no runs in there. Give the folder of a run or of a"
@@ -154,7 +183,9 @@ def _chosen(records: list[Record], conditions: Sequence[str]) -> list[Record]:
         name, equals, wanted = condition.partition("=")
         if not equals:
             raise ConfigError(f"--where {condition}: write COLUMN=VALUE, such as solver=dopri5.")
-        column = Comparison(records).column(name, "--where")
+        comparison = Comparison(records)
+        known = [*comparison.settings, *comparison.values]
+        column = comparison.column(name, "--where", known)
         records = [
             record
             for record in records
@@ -171,13 +202,14 @@ def _is(value: object, wanted: str) -> bool:
             return float(wanted) == value
         except ValueError:
             return False
-    return str(value).lower() == wanted.lower()
+    # A list is written without spaces on a command line, and with them where it is recorded.
+    return str(value).lower().replace(" ", "") == wanted.lower().replace(" ", "")
 
 
 def _show(comparison: Comparison, groups: TextTable, y: str, output: Path) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = 200  # a file has no edge
+    from node_cli.report.columns import column
+
+    console = line_console()
     # A terminal has room for the settings, what was asked for and the main costs.
     left_out = ("resident MB", "ms a step")
     shown = [
@@ -187,9 +219,10 @@ def _show(comparison: Comparison, groups: TextTable, y: str, output: Path) -> No
     ]
     table = Table(box=None, header_style="bold", pad_edge=False)
     for i in shown:
-        table.add_column(groups.titles[i], justify="right" if groups.numeric[i] else "left")
+        justify: JustifyMethod = "right" if groups.numeric[i] else "left"
+        table.add_column(Text(groups.titles[i]), justify=justify)
     for row in groups.rows[:_ROWS]:
-        table.add_row(*(row[i].text for i in shown))
+        table.add_row(*(Text(row[i].text) for i in shown))
     console.print(table)
     if len(groups.rows) > _ROWS:
         console.print(f"... and {len(groups.rows) - _ROWS} more rows in {output / 'groups.csv'}")
@@ -198,12 +231,11 @@ def _show(comparison: Comparison, groups: TextTable, y: str, output: Path) -> No
         counts = others["status"].value_counts()
         told_counts = ", ".join(f"{count} {status}" for status, count in counts.items())
         console.print(f"\nnot finished: {told_counts}; the page says why", style="red")
-    console.print(
-        f"\nerror: {comparison.metric}; mean ± standard deviation over runs", markup=False
-    )
-    console.print(f"page      {output / 'report.html'}", markup=False)
-    console.print(f"figures   {output / 'figures'}", markup=False)
-    console.print(f"tables    {output / 'groups.csv'}, runs.csv, report.md", markup=False)
+    error = column("error", comparison.metrics).axis
+    console.print(f"\n{error}; mean ± standard deviation over the seeds")
+    console.print(f"page      {output / 'report.html'}")
+    console.print(f"figures   {output / 'figures'}")
+    console.print(f"tables    {output / 'groups.csv'}, runs.csv, report.md")
 
 
 if __name__ == "__main__":

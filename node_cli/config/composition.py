@@ -20,8 +20,13 @@ from node_cli.config.run import RunConfig, validate
 from node_cli.config.spelling import did_you_mean
 from node_cli.errors import ConfigError
 
-# The classes that the config may name: Hydra's launchers and sweepers, and Python's logging.
-_KNOWN_CODE = ("hydra._internal.core_plugins.", "hydra_plugins.", "optuna.samplers.", "logging.")
+# The classes that the config may name: launchers, sweepers, Optuna's samplers, Python's logging.
+_KNOWN_CODE = re.compile(
+    r"hydra\._internal\.core_plugins\.basic_(launcher\.BasicLauncher|sweeper\.BasicSweeper)"
+    r"|hydra_plugins(\.\w+){2}\.\w+(Launcher|Sweeper)"
+    r"|optuna\.samplers\.\w+Sampler"
+    r"|logging\.(handlers\.\w+Handler|\w+Handler|Formatter)"
+)
 _NAMING_CODE = ("_target_", "class", "()", "custom_search_space")
 
 
@@ -148,6 +153,6 @@ def _refuse_code(node: Any, path: str = "hydra") -> None:
     elif isinstance(node, dict):
         for key, value in node.items():
             names_code = key in _NAMING_CODE and value is not None
-            if names_code and not str(value).startswith(_KNOWN_CODE):
+            if names_code and not _KNOWN_CODE.fullmatch(str(value)):
                 raise ConfigError(f"{path}.{key}={value}: a config cannot name code to run.")
             _refuse_code(value, f"{path}.{key}")

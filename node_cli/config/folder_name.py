@@ -29,9 +29,10 @@ def differing(words: Sequence[str], leave_out: Collection[str]) -> str:
     parts = []
     for name, value in pairs:
         short = name.rpartition(".")[2]
-        parts.append(f"{short if uses[short] == 1 else name}={value}")
-    text = re.sub(r"[^\w.,=+-]+", "-", ",".join(parts).replace("'", "").replace('"', ""))
-    return f"_{text}"[:_LONGEST].rstrip("-.,") if text else ""
+        # Commas part the settings of a name, and so cannot be in a value.
+        plain = re.sub(r"[^\w.+-]+", "-", value).strip("-")
+        parts.append(f"{short if uses[short] == 1 else name}={plain}")
+    return f"_{','.join(parts)}"[:_LONGEST].rstrip("-.,") if parts else ""
 
 
 def register_differing() -> None:

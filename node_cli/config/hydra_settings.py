@@ -19,7 +19,7 @@ LAUNCHERS = {
 }
 SWEEPERS = {"optuna": ("hydra_optuna_sweeper", "optuna")}
 
-_SAMPLERS = ("tpe", "random", "grid", "cmaes", "nsgaii", "motpe")
+_SAMPLERS = ("tpe", "random", "cmaes", "nsgaii", "motpe")
 
 # Other settings of Hydra can name code to import, or shell commands to run on a cluster; those
 # belong in a YAML file of --config-dir, which the user has written.
@@ -69,6 +69,8 @@ def check_hydra(override: Override, catalogue: Catalogue) -> None:
             f"{word}: node-train leaves this to itself{did_you_mean(key, SETTINGS)} What can be"
             f" told to Hydra: {', '.join(SETTINGS)}."
         )
+    if "/" in key and override.is_sweep_override():
+        raise ConfigError(f"{word}: a sweep has one {key.rpartition('/')[2]}; give one.")
     groups = {"hydra/launcher": LAUNCHERS, "hydra/sweeper": SWEEPERS}
     if key == "hydra/sweeper/sampler" and override.value() not in _SAMPLERS:
         raise ConfigError(f"{word}: there is no such sampler. Known: {', '.join(_SAMPLERS)}.")

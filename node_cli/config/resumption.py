@@ -51,6 +51,12 @@ def resume(overrides: Sequence[str], folder: Path) -> list[str]:
     return [*kept, *given, f"{_RESUME}={path}", f"hydra.run.dir={path}"]
 
 
+def resume_command(folder: Path, config_dir: Path | None) -> str:
+    """The command line that goes on with a run or a sweep, for a shell."""
+    words = [] if config_dir is None else ["--config-dir", str(config_dir)]
+    return shlex.join(["node-train", *words, f"{_RESUME}={folder}"])
+
+
 def recorded_command(folder: Path) -> str | None:
     """The command line that gives a run again, from what Hydra recorded in its folder."""
     overrides = folder / ".hydra" / "overrides.yaml"

@@ -120,7 +120,7 @@ def dots(labels: Sequence[str], line: Line, xlabel: str, title: str) -> Figure:
     places = range(len(labels))
     spread = [0.0 if math.isnan(s) else s for s in line.xspread] or None
     axis.errorbar(line.x, places, xerr=spread, fmt="o", color="black", capsize=3)
-    axis.set_yticks(places, labels, fontsize=8)
+    axis.set_yticks(places, [*map(_literal, labels)], fontsize=8)
     axis.invert_yaxis()
     if min(line.x, default=0.0) > 0 and max(line.x) > 20 * min(line.x):
         axis.set_xscale("log")
@@ -155,13 +155,18 @@ def bars(
     return figure
 
 
+def _literal(text: str) -> str:
+    """A text of the user's, in which a dollar sign begins no formula."""
+    return text.replace("$", r"\$")
+
+
 def _draw(axis: Axes, line: Line, number: int, view: View) -> None:
     marker, dash = MARKERS[number % len(MARKERS)], DASHES[number % len(DASHES)]
     if view.bands:
         (drawn,) = axis.plot(
             line.x,
             line.y,
-            label=line.label,
+            label=_literal(line.label),
             linestyle=dash,
             marker=marker,
             markevery=max(1, len(line.x) // 8),
@@ -178,7 +183,7 @@ def _draw(axis: Axes, line: Line, number: int, view: View) -> None:
         line.y,
         xerr=_bar(line.x, line.xspread, "x" in view.log),
         yerr=_bar(line.y, line.yspread, "y" in view.log),
-        label=line.label,
+        label=_literal(line.label),
         marker=marker,
         linestyle=dash if view.joined else "none",
         capsize=2.5,

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from rich.table import Table
+from rich.text import Text
 
-from node_cli.report.record import Record
+from node_cli.report.columns import ERROR, column
+from node_cli.report.record import Record, metrics_of
 
-
-class _Column(NamedTuple):
-    title: str
-    name: str
-    shown: Callable[[float], str]
-
-
-_COLUMNS = (
-    _Column("test error", "error", "{:.4g}".format),
-    _Column("NFE-F", "nfe_forward", "{:.1f}".format),
-    _Column("NFE-B", "nfe_backward", "{:.1f}".format),
-    _Column("kept MB", "saved_bytes", lambda value: f"{value / 1e6:.1f}"),
-    _Column("seconds", "seconds", "{:.1f}".format),
-)
+_SHOWN = (ERROR, "nfe_forward", "nfe_backward", "saved_bytes", "seconds")
 
 
 def cell_table(records: Sequence[Record]) -> Table:
@@ -31,21 +19,22 @@ def cell_table(records: Sequence[Record]) -> Table:
     Args:
         records: of the cells; columns that none of them has are left out.
     """
-    columns = [column for column in _COLUMNS if any(column.name in r.values for r in records)]
+    metrics = metrics_of(records)
+    shown = [column(name, metrics) for name in _SHOWN if any(name in r.values for r in records)]
     table = Table(box=None, header_style="bold", pad_edge=False)
     table.add_column("cell", justify="right")
     table.add_column("")
     table.add_column("status")
-    for column in columns:
-        table.add_column(column.title, justify="right")
+    for one in shown:
+        table.add_column(Text(one.title), justify="right")
     for record in records:
         numbers = [
-            column.shown(record.values[column.name]) if column.name in record.values else "-"
-            for column in columns
+            one.shown(record.values[one.name]) if one.name in record.values else "-"
+            for one in shown
         ]
         style = None if record.status == "finished" else "red"
-        number, what = cell_name(record)
-        table.add_row(number, what, record.status, *numbers, style=style)
+        texts = [*cell_name(record), record.status, *numbers]
+        table.add_row(*map(Text, texts), style=style)
     return table
 
 

@@ -9,13 +9,12 @@ import pandas as pd
 
 from node_cli.config.spelling import did_you_mean
 from node_cli.errors import ConfigError
-from node_cli.report.record import Record
+from node_cli.report.record import Record, metrics_of
 
 # What decides how exactly an ODE is solved, and so runs along a line of a figure.
 WORK = ("tolerance.rtol", "tolerance.atol", "solver.step_size", "solver.num_steps")
 
-_ABOUT = ("folder", "status", "cause", "command", "metric")
-_NOT_COMPARED = ("seed", "data.root", "data.path", "trainer.device", "trainer.threads")
+_NOT_COMPARED = ("seed", "data.root")
 
 
 class Comparison:
@@ -30,22 +29,24 @@ class Comparison:
         keys: the settings that differ, but for the seed; those that follow from others are left
             out, unless a command line names them. They tell the groups apart.
         values: the names of the columns that were measured.
-        metric: what the ``error`` column holds, in words.
+        settings: the names of the columns that were set.
+        metrics: what the errors of the runs are, each with its goal.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
+        self._records = records
         settings: dict[str, None] = {}
         values: dict[str, None] = {}
         for record in records:
             settings |= dict.fromkeys(record.settings)
             values |= dict.fromkeys(record.values)
         self.values = list(values)
+        self.settings = list(settings)
         columns: dict[str, list[object]] = {
             "folder": [str(record.folder) for record in records],
             "status": [record.status for record in records],
             "cause": [record.cause for record in records],
             "command": [record.command for record in records],
-            "metric": [record.metric for record in records],
         }
         for name in settings:
             columns[name] = [record.settings.get(name) for record in records]
@@ -57,7 +58,18 @@ class Comparison:
         for name in values:
             self.runs[name] = pd.to_numeric(self.runs[name], errors="coerce")
         self.keys = self._keys(list(settings), _named(records))
-        self.metric = _metric(records)
+        self.metrics = metrics_of(records)
+
+    def by_task(self) -> dict[str, Comparison]:
+        """The comparison apart for each task and metric, as errors of one are none of another."""
+        parts: dict[str, list[Record]] = {}
+        for record in self._records:
+            name = f"{record.settings.get('task.name', '')} {record.metric}".strip()
+            if record.status == "finished":
+                parts.setdefault(name, []).append(record)
+        if len(parts) < 2:
+            return {"": self}
+        return {name: Comparison(records) for name, records in parts.items()}
 
     @property
     def finished(self) -> pd.DataFrame:
@@ -73,9 +85,9 @@ class Comparison:
         Returns:
             The keys, ``runs`` (all), ``finished``, and for each value its mean and, with ``±``
             before the name, its standard deviation over the finished runs (of a sample; nothing
-            where there is one run).
+            where there is one run). Where a finished run lacks a value, nothing is known of them.
         """
-        keys = self.keys if keys is None else list(keys)
+        keys = self.keys if keys is None else list(dict.fromkeys(keys))
         by: list[str] | list[pd.Series[int]] = keys or [pd.Series(0, index=self.runs.index)]
         grouped = self.runs.groupby(by, dropna=False, sort=False)
         table = grouped.size().rename("runs").to_frame()
@@ -84,37 +96,40 @@ class Comparison:
         of_finished = finished.groupby(
             [self.runs[key] for key in keys] or by, dropna=False, sort=False
         )
-        mean, spread = of_finished.mean(), of_finished.std(ddof=1)
+        known = of_finished.count().eq(table["finished"], axis=0)
+        mean, spread = of_finished.mean().where(known), of_finished.std(ddof=1).where(known)
         columns = {name: mean[name] for name in self.values}
         columns |= {f"±{name}": spread[name] for name in self.values}
         table = pd.concat([table, pd.DataFrame(columns)], axis=1).reset_index()
         return table.sort_values(keys, na_position="first", ignore_index=True) if keys else table
 
-    def column(self, name: str, flag: str) -> str:
+    def column(self, name: str, flag: str, known: Sequence[str]) -> str:
         """The column that a user means: ``rtol`` for ``tolerance.rtol``, ``kl`` for ``kl/test``.
 
         Args:
             name: as the user wrote it.
             flag: with which, for the message.
+            known: the columns that can be meant.
 
         Raises:
             ConfigError: there is no such column, or more than one.
         """
-        known = [str(column) for column in self.runs.columns if column not in _ABOUT]
-        if name in known:
-            return name
-        whole = (f"{name}/test", f"{name}.name", f"{name}.mode")
-        found = [c for c in known if c in whole or c.rpartition(".")[2] == name]
-        found = [c for c in found if c in self.keys] or found
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise ConfigError(
-                f"{flag} {name}: this can be {' or '.join(found)}; write one of them."
-            )
+        for found in (
+            [c for c in known if c == name],
+            [c for c in known if c in (f"{name}.name", f"{name}.mode", f"{name}/test")],
+            [c for c in known if c in self.keys and c.rpartition(".")[2] == name],
+            [c for c in known if c.rpartition(".")[2] == name],
+        ):
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise ConfigError(
+                    f"{flag} {name}: this can be {' or '.join(found)}; write one of them."
+                )
+        what = [c for c in known if c in self.keys or c in self.values]
         raise ConfigError(
-            f"{flag} {name}: the runs have no such column{did_you_mean(name, known)} What differs:"
-            f" {', '.join(self.keys) or 'nothing'}. What was measured: {', '.join(self.values)}."
+            f"{flag} {name}: there is no such column here{did_you_mean(name, known)} Known:"
+            f" {', '.join(what) or 'none, as nothing differs'}."
         )
 
     def _keys(self, settings: Sequence[str], named: set[str]) -> list[str]:
@@ -180,11 +195,3 @@ def _words(command: str) -> list[str]:
         return shlex.split(command)
     except ValueError:
         return []
-
-
-def _metric(records: Sequence[Record]) -> str:
-    kinds = {(record.metric, record.goal) for record in records if "error" in record.values}
-    if len(kinds) != 1:
-        return "test error"
-    ((metric, goal),) = kinds
-    return f"test error (1 - {metric})" if goal == "max" else f"{metric} of the test set"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -21,7 +22,8 @@ def curve(folder: Path, tag: str) -> list[tuple[float, float]]:
     with path.open(encoding="utf-8", errors="replace") as lines:
         for line in lines:
             # Most lines are of training steps; only those of the tag are worth being parsed.
-            if mark in line and line.endswith("}\n"):
-                logged = json.loads(line)
-                points.append((float(logged["epoch"]), float(logged[tag])))
+            if mark in line:
+                with suppress(ValueError, KeyError, TypeError):  # a line that was cut
+                    logged = json.loads(line)
+                    points.append((float(logged["epoch"]), float(logged[tag])))
     return points

@@ -33,7 +33,7 @@ def markdown(title: str, comparison: Comparison, table: TextTable, charts: Seque
 
 def _table(table: TextTable) -> str:
     rule = ["---:" if numeric else "---" for numeric in table.numeric]
-    rows = [table.titles, rule, *([cell.text for cell in row] for row in table.rows)]
+    rows = [table.titles, rule, *([entry.text for entry in row] for row in table.rows)]
     return "\n".join(f"| {' | '.join(_escaped(text) for text in row)} |" for row in rows)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,14 +57,27 @@ def error_of(value: float, goal: str) -> float:
     return 1.0 - value if goal == "max" else value
 
 
+def metrics_of(records: Iterable[Record]) -> set[tuple[str, str]]:
+    """The metrics that the errors of some runs are, each with its goal."""
+    return {(record.metric, record.goal) for record in records if "error" in record.values}
+
+
 def run_folders(path: Path) -> Iterator[Path]:
     """The run folders in ``path``, itself among them, in the order of their names."""
+    yield from _run_folders(path, set())
+
+
+def _run_folders(path: Path, seen: set[Path]) -> Iterator[Path]:
+    resolved = path.resolve()
+    if resolved in seen:  # links can go round in a circle
+        return
+    seen.add(resolved)
     if (path / ".hydra").is_dir() or (path / "summary.json").exists():
         yield path
         return
     inner = [entry for entry in path.iterdir() if entry.is_dir() and entry.name[0] != "."]
     for folder in sorted(inner, key=_numbers_first):
-        yield from run_folders(folder)
+        yield from _run_folders(folder, seen)
 
 
 def read_record(folder: Path) -> Record:
@@ -91,18 +104,25 @@ def _from_summary(folder: Path) -> Record:
         if value is not None:
             values[name] = value
     values |= summary.get("final", {})
+    values = {name: float(value) for name, value in values.items()}
     best = summary.get("best", {})
-    metric, goal = best.get("metric", "loss"), best.get("goal", "min")
+    metric, goal = str(best.get("metric", "loss")), str(best.get("goal", "min"))
     return Record(
         folder,
-        summary["status"],
-        summary.get("cause") or "",
-        summary.get("command") or "",
-        summary.get("settings") or _settings(folder),
+        _text(summary["status"]),
+        _text(summary.get("cause") or ""),
+        _text(summary.get("command") or ""),
+        deciding_settings(summary.get("settings") or _settings(folder)),
         _with_derived(values, metric, goal),
         metric,
         goal,
     )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
 
 
 def _from_what_is_there(folder: Path) -> Record:

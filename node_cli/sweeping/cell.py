@@ -14,12 +14,13 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 
 from node_cli.config.composition import validate_composed
 from node_cli.config.folder_name import register_differing
 from node_cli.config.resumption import recorded_command
-from node_cli.errors import ConfigError, Interrupted, told
+from node_cli.console import line_console
+from node_cli.errors import CheckpointError, ConfigError, Interrupted, told
+from node_cli.report.record import read_record
 from node_cli.sweeping.objectives import objectives_of
 from node_cli.sweeping.plan import SweepPlan
 from node_cli.sweeping.stopping import stop_file
@@ -68,7 +69,7 @@ class Cell:
             return None
         hydra = HydraConfig.get()
         folder, number = Path(hydra.runtime.output_dir), int(hydra.job.num) + 1
-        summary = _summary(folder)
+        summary = _previous(folder)
         done = summary is not None and summary["status"] == "finished"
         self._tell_start(number, folder, done)
         try:
@@ -90,30 +91,39 @@ class Cell:
         if (folder / "checkpoints" / "last.pt").exists():
             changes["resume"] = str(folder)
         else:
-            _clear(folder)
+            clear(folder)
         if not self._plan.in_turn:
             changes["progress"] = "off"  # several cells would write over each other
         trainer = validated.trainer.model_copy(update=changes)
+        from node_cli.training.interruption import StopRequest
         from node_cli.training.run import run
 
         label = f"cell {number}/{self._plan.cells} · "
         watched = None if self._plan.in_turn else stop_file(self._plan.folder)
-        return run(validated.model_copy(update={"trainer": trainer}), folder, label, watched)
+        with StopRequest(watched) as stop:
+            summary = run(validated.model_copy(update={"trainer": trainer}), folder, stop, label)
+        if stop:  # it came too late for this cell, and not for the sweep
+            assert stop.signal_number is not None
+            raise Interrupted(f"stopped by {stop.signal_name}", stop.signal_number)
+        return summary
 
     def _record(self, error: Exception, config: DictConfig, folder: Path) -> None:
         if self._plan.traced:
             traceback.print_exception(error)
-        log.info("failed: %s", told(error))
+        cause = told(error)
+        if isinstance(error, CheckpointError):
+            cause += f" Remove {folder} to run this cell from its beginning."
+        log.info("failed: %s", cause)
         if self._plan.in_turn:
-            Console(stderr=True, highlight=False, soft_wrap=True).print(
-                f"failed: {told(error)}", markup=False, style="red"
-            )
-        if not (folder / "summary.json").exists():
-            from node_cli.training.summary import write_refusal
+            line_console(stderr=True).print(f"failed: {cause}", style="red")
+        from node_cli.training.summary import write_refusal
 
+        record = read_record(folder)
+        # A run that had begun has written its summary itself.
+        if record.status != "finished" and record.cause != cause:
             plain = OmegaConf.to_container(config, resolve=True)
             assert isinstance(plain, dict)
-            write_refusal(folder, {str(k): v for k, v in plain.items()}, told(error))
+            write_refusal(folder, {str(k): v for k, v in plain.items()}, cause)
 
     def _tell_start(self, number: int, folder: Path, done: bool) -> None:
         if not self._plan.in_turn:
@@ -127,31 +137,32 @@ class Cell:
                 time.monotonic() - self._started, self._run_here, self._plan.cells - number + 1
             )
             parts.append(f"about {left} left" if left else "")
-        console = Console(highlight=False, soft_wrap=True)
+        console = line_console()
         if not done:
             console.print()
-        console.print(" · ".join(filter(None, parts)), markup=False, style="bold cyan")
+        console.print(" · ".join(filter(None, parts)), style="bold cyan")
 
 
-def _summary(folder: Path) -> dict[str, Any] | None:
-    """The summary of a cell that was run before, if its folder holds that of the same cell.
+def _previous(folder: Path) -> dict[str, Any] | None:
+    """The summary of a cell that was run before, if its folder holds one that can be read.
 
     Raises:
         ConfigError: the folder holds another run, which must not be lost.
     """
-    path = folder / "summary.json"
-    if not path.exists():
+    record = read_record(folder)
+    if record.status in ("unfinished", "unreadable"):
         return None
-    summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    if summary["command"] != recorded_command(folder):
+    if record.command != recorded_command(folder):
         raise ConfigError(
-            f"{folder} already holds another run ({summary['command']}). Choose another folder with"
+            f"{folder} already holds another run ({record.command}). Choose another folder with"
             " hydra.sweep.dir=PATH."
         )
+    summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     return summary
 
 
-def _clear(folder: Path) -> None:
+def clear(folder: Path) -> None:
+    """Remove what a run has left that got to no checkpoint."""
     for pattern in _BEGINNINGS:
         for path in folder.glob(pattern):
             path.unlink()

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from node_cli.config.overrides import parse
 from node_cli.errors import ConfigError
@@ -27,6 +28,7 @@ class SweepPlan:
         launcher: the member of ``hydra/launcher``.
         sweeper: the member of ``hydra/sweeper``.
         objectives: what a search minimises.
+        config_dir: the user's own config folder.
         traced: whether errors are shown with their tracebacks.
     """
 
@@ -36,6 +38,7 @@ class SweepPlan:
     launcher: str = "basic"
     sweeper: str = "basic"
     objectives: tuple[str, ...] = ()
+    config_dir: Path | None = None
     traced: bool = False
 
     @property
@@ -46,18 +49,29 @@ class SweepPlan:
     @property
     def searches(self) -> bool:
         """Whether later cells depend on the results of earlier ones."""
-        return self.sweeper != "basic"
+        return self.sweeper == "optuna"
 
     def write(self) -> None:
         """Write the plan into the folder, which must exist."""
         words = [word for word in self.overrides if not word.startswith(_FOLDER)]
-        plain = {**asdict(self), "folder": None, "overrides": words}
+        config_dir = None if self.config_dir is None else str(self.config_dir.absolute())
+        plain = {**asdict(self), "folder": None, "overrides": words, "config_dir": config_dir}
         (self.folder / _FILE).write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
 
 
 def is_sweep(folder: Path) -> bool:
     """Whether a folder holds a sweep."""
     return (folder / _FILE).exists()
+
+
+def config_dir_of(folder: Path) -> Path | None:
+    """The user's own config folder with which a sweep was started.
+
+    Raises:
+        ConfigError: the plan cannot be read.
+    """
+    path = _read(folder).get("config_dir")
+    return None if path is None else Path(path)
 
 
 def is_the_same_sweep(folder: Path, words: Sequence[str]) -> bool:
@@ -91,14 +105,18 @@ def continued(given: Sequence[str], folder: Path) -> list[str]:
 
 
 def _saved(folder: Path) -> list[str]:
+    return list(_read(folder)["overrides"])
+
+
+def _read(folder: Path) -> dict[str, Any]:
     try:
-        saved = json.loads((folder / _FILE).read_text(encoding="utf-8"))["overrides"]
-        parse(saved)
+        plan = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        parse(plan["overrides"])
+        return dict(plan)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"trainer.resume={folder}: {folder / _FILE} cannot be read; start the sweep anew."
         ) from error
-    return list(saved)
 
 
 def _what_it_runs(words: Sequence[str]) -> list[str]:

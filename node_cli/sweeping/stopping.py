@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import signal
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from rich.console import Console
-
-from node_cli.errors import Interrupted
+from node_cli.console import line_console
+from node_cli.errors import ConfigError, Interrupted
 from node_cli.sweeping.plan import SweepPlan
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -25,6 +25,7 @@ class Stopping:
 
     Cells that run in turn are stopped by the signal itself. Others see the stop file: those that
     run write a checkpoint, those that wait do not begin. A second signal ends the process at once.
+    No other process can run the same sweep meanwhile.
 
     Args:
         plan: of the sweep.
@@ -37,6 +38,15 @@ class Stopping:
         self.signal_number: int | None = None
 
     def __enter__(self) -> Stopping:
+        self._lock = (self._plan.folder / ".lock").open("w")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            self._lock.close()
+            raise ConfigError(
+                f"{self._plan.folder}: another process is running this sweep; let it end, or stop"
+                " it first."
+            ) from error
         self._file.unlink(missing_ok=True)
         for number in _SIGNALS:
             self._previous[number] = signal.signal(number, self._stop)
@@ -49,6 +59,7 @@ class Stopping:
         trace: TracebackType | None,
     ) -> None:
         self._restore()
+        self._lock.close()
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         self._restore()
@@ -56,7 +67,7 @@ class Stopping:
         if self._plan.in_turn:
             raise Interrupted("stopped between two cells", number)
         self._file.touch()
-        Console(stderr=True).print("stopping: the cells that run write their checkpoints")
+        line_console(stderr=True).print("stopping: the cells that run write their checkpoints")
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():

@@ -13,6 +13,8 @@ from rich.console import Console
 
 from node_cli.config.catalogue import Catalogue
 from node_cli.config.overrides import parse, quoted
+from node_cli.config.resumption import resume_command
+from node_cli.console import line_console
 from node_cli.errors import ConfigError, Interrupted
 from node_cli.report.cell_table import cell_name, cell_table
 from node_cli.report.record import Record, read_record, run_folders
@@ -21,6 +23,7 @@ from node_cli.sweeping.plan import SweepPlan, is_sweep, is_the_same_sweep
 from node_cli.sweeping.stopping import Stopping
 from node_cli.sweeping.watch import Watch
 
+_NAMES = {"error": "validation error"}  # of objectives
 _ROWS = 60  # of the table at the end; a larger sweep is better read in a report
 
 
@@ -45,35 +48,55 @@ def fixed_order(words: Sequence[str], catalogue: Catalogue) -> list[str]:
     return written
 
 
-def plan_sweep(words: Sequence[str], config: DictConfig, traced: bool) -> SweepPlan:
+def plan_sweep(
+    words: Sequence[str], config: DictConfig, config_dir: Path | None, traced: bool
+) -> SweepPlan:
     """The plan of a sweep, written into its folder.
 
     Args:
         words: of the command line.
         config: that they compose without those that are swept over, with Hydra's own part.
+        config_dir: the user's own config folder.
         traced: whether errors are shown with their tracebacks.
 
     Raises:
-        ConfigError: the folder holds something else.
+        ConfigError: a range that only a search can fill, or the folder holds something else.
         OSError: the folder cannot be made.
     """
     hydra = config.hydra
     choices = hydra["runtime"]["choices"]
-    launcher, sweeper = (
-        choices[f"hydra/{group}"].rpartition("/")[2] for group in ("launcher", "sweeper")
-    )
-    if sweeper == "optuna":
-        cells = int(hydra["sweeper"]["n_trials"])
-    else:
-        sweeps = [override for override in parse(words) if override.is_sweep_override()]
-        cells = math.prod(len(list(override.sweep_string_iterator())) for override in sweeps)
+    launcher = choices["hydra/launcher"].rpartition("/")[2]
+    # A file of the user's own may have another name for it.
+    searches = "optuna" in hydra["sweeper"]["_target_"]
+    cells = int(hydra["sweeper"]["n_trials"]) if searches else _number_of_cells(words)
     folder = Path(hydra["sweep"]["dir"])
     _refuse_another(folder, words)
     folder.mkdir(parents=True, exist_ok=True)
-    objectives = tuple(config.objectives)
-    plan = SweepPlan(folder.absolute(), tuple(words), cells, launcher, sweeper, objectives, traced)
+    plan = SweepPlan(
+        folder.absolute(),
+        tuple(words),
+        cells,
+        launcher,
+        "optuna" if searches else "basic",
+        tuple(config.objectives),
+        config_dir,
+        traced,
+    )
     plan.write()
     return plan
+
+
+def _number_of_cells(words: Sequence[str]) -> int:
+    counts = []
+    for override in parse(words):
+        if override.is_sweep_override():
+            if not override.is_discrete_sweep():
+                raise ConfigError(
+                    f"{override.input_line}: only a search can choose from an interval; add"
+                    " hydra/sweeper=optuna, or give a list of values."
+                )
+            counts.append(len(list(override.sweep_string_iterator())))
+    return math.prod(counts)
 
 
 def _refuse_another(folder: Path, words: Sequence[str]) -> None:
@@ -119,9 +142,7 @@ def run_sweep(plan: SweepPlan, hand_over: Callable[[Cell], None]) -> int:
     Raises:
         Interrupted: a signal came; the message says how to continue.
     """
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console.width = 160  # a log has no edge
+    console = line_console()
     stopping = Stopping(plan)
     try:
         with stopping, Watch(plan):
@@ -129,9 +150,9 @@ def run_sweep(plan: SweepPlan, hand_over: Callable[[Cell], None]) -> int:
     except KeyboardInterrupt as interruption:
         number = interruption.exit_code - 128 if isinstance(interruption, Interrupted) else 2
         raise _interrupted(plan, number) from interruption
-    except Exception:
-        # A search in which no cell finished has no best one to tell, and Optuna says so.
-        nothing_found = plan.searches and not _finished(_records(plan))
+    except Exception as error:
+        # Optuna's way to say that no cell of a search has finished.
+        nothing_found = plan.searches and "No trials are completed" in str(error)
         if stopping.signal_number is None and not nothing_found:
             raise
     if stopping.signal_number is not None:
@@ -148,7 +169,7 @@ def _interrupted(plan: SweepPlan, signal_number: int) -> Interrupted:
     finished = _finished(_records(plan))
     return Interrupted(
         f"the sweep was stopped; {finished} of {plan.cells} cells are finished. Go on with:"
-        f" node-train trainer.resume={plan.folder}",
+        f" {resume_command(plan.folder, plan.config_dir)}",
         signal_number,
     )
 
@@ -161,14 +182,14 @@ def _tell_the_end(plan: SweepPlan, records: Sequence[Record], console: Console) 
     for record in others:
         cause = " ".join(record.cause.split())
         name = " ".join(cell_name(record)).strip()
-        console.print(f"cell {name}: {record.status}: {cause}", markup=False, style="red")
+        console.print(f"cell {name}: {record.status}: {cause}", style="red")
     if plan.searches:
         _tell_what_was_found(plan, console)
-    console.print(f"sweep folder   {plan.folder}", markup=False)
-    console.print(f"figures        node-report {plan.folder}", markup=False)
-    console.print(f"look at it     tensorboard --logdir {plan.folder}", markup=False)
+    console.print(f"sweep folder   {plan.folder}")
+    console.print(f"figures        node-report {plan.folder}")
+    console.print(f"look at it     tensorboard --logdir {plan.folder}")
     if others:
-        console.print(f"try again      node-train trainer.resume={plan.folder}", markup=False)
+        console.print(f"try again      {resume_command(plan.folder, plan.config_dir)}")
     return 0 if finished >= plan.cells and not others else 1
 
 
@@ -187,10 +208,10 @@ def _tell_what_was_found(plan: SweepPlan, console: Console) -> None:
             for name, value in solution["params"].items()
         )
         values = ", ".join(
-            f"{name} {value:.4g}"
+            f"{_NAMES.get(name, name)} {value:.4g}"
             for name, value in zip(plan.objectives, solution["values"], strict=True)
         )
-        console.print(f"  {values} · {settings}", markup=False)
+        console.print(f"  {values} · {settings}")
 
 
 def _finished(records: Sequence[Record]) -> int:

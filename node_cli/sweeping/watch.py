@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from rich.console import Console
-
+from node_cli.console import line_console
 from node_cli.report.cell_table import cell_name
-from node_cli.report.record import read_record
+from node_cli.report.columns import ERROR, column
+from node_cli.report.record import metrics_of, read_record
 from node_cli.sweeping.plan import SweepPlan
 from node_cli.sweeping.time_left import time_left
 
@@ -29,7 +29,7 @@ class Watch:
 
     def __init__(self, plan: SweepPlan) -> None:
         self._plan = plan
-        self._console = Console(highlight=False, soft_wrap=True)
+        self._console = line_console()
         self._seen: set[Path] = set()
         self._new = 0
         self._over = threading.Event()
@@ -46,7 +46,6 @@ class Watch:
             self._console.print(
                 f"{self._plan.cells} cells{before} · launcher {self._plan.launcher}"
                 f" · {self._plan.folder}",
-                markup=False,
                 style="bold",
             )
             self._thread.start()
@@ -69,7 +68,7 @@ class Watch:
 
     def _look(self) -> None:
         for path in self._summaries():
-            if path in self._seen or path.stat().st_mtime < self._started - 1.0:
+            if path in self._seen or _written(path) < self._started - 1.0:
                 continue
             self._seen.add(path)
             self._new += 1
@@ -78,8 +77,9 @@ class Watch:
     def _tell(self, folder: Path) -> None:
         record = read_record(folder)
         how = record.status
-        if record.status == "finished" and "error" in record.values:
-            how += f", test error {record.values['error']:.4g}"
+        if record.status == "finished" and ERROR in record.values:
+            error = column(ERROR, metrics_of([record]))
+            how += f", {error.title} {error.shown(record.values[ERROR])}"
         elif record.cause:
             how += f": {record.cause}"
         to_do = self._plan.cells - len(self._seen)
@@ -89,9 +89,15 @@ class Watch:
             progress += f", about {left} left"
         name = " ".join(cell_name(record)).strip()
         style = None if record.status == "finished" else "red"
-        self._console.print(f"{progress} · cell {name} · {how}", markup=False, style=style)
+        self._console.print(f"{progress} · cell {name} · {how}", style=style)
 
     def _summaries(self) -> list[Path]:
-        return sorted(
-            self._plan.folder.glob("*/summary.json"), key=lambda path: path.stat().st_mtime
-        )
+        return sorted(self._plan.folder.glob("*/summary.json"), key=_written)
+
+
+def _written(path: Path) -> float:
+    """When a file was written; 0 for one that a cell which begins again has just removed."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _LAYOUT = {
     "NFE, memory and loss": {
         "loss": ["Multiline", ["^loss/(train|val)$"]],
-        "NFE per solve": ["Multiline", ["^nfe/(forward|backward|forward_val)$"]],
+        "NFE per step": ["Multiline", ["^nfe/(forward|backward|forward_val)$"]],
         "bytes kept for the backward pass": ["Multiline", ["^memory/saved_bytes$"]],
         "peak memory in bytes": ["Multiline", ["^memory/(rss|device)_peak_bytes$"]],
         "steps of the solver": ["Multiline", ["^solver/steps_(accepted|rejected)$"]],

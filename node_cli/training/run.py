@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
+from node_cli.config.resumption import recorded_command
 from node_cli.config.run import RunConfig
 from node_cli.config.settings import deciding_settings
 from node_cli.errors import ConfigError, Interrupted, told
@@ -28,16 +29,14 @@ from node_cli.training.terminal import Terminal
 log = logging.getLogger(__name__)
 
 
-def run(
-    config: RunConfig, folder: Path, label: str = "", stop_file: Path | None = None
-) -> dict[str, Any]:
+def run(config: RunConfig, folder: Path, stop: StopRequest, label: str = "") -> dict[str, Any]:
     """Train, validate and test as the config says; leave everything in ``folder``.
 
     Args:
         config: the whole run.
         folder: the run folder.
+        stop: whether the user asked to stop.
         label: of a cell of a sweep, for the progress bar; the sweep tells where it lies.
-        stop_file: whose presence stops the run like a signal.
 
     Returns:
         The summary, as ``summary.json`` has it.
@@ -54,11 +53,12 @@ def run(
             f"{folder} already holds a run. Continue it with trainer.resume={folder}, or choose"
             " another folder."
         )
+    log.info("%s", recorded_command(folder) or "no command line")
     best = find_task(config.task.name).best
     known: dict[str, Any] = {"best": best, "device": device}
     terminal = Terminal(config.trainer.progress, label)
     try:
-        with StopRequest(stop_file) as stop, terminal:
+        with terminal:
             _train_and_test(config, folder, checkpoint, stop, terminal, known)
     except Interrupted as interruption:
         log.info("%s", interruption)

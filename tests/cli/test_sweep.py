@@ -211,7 +211,7 @@ def test_a_search_minimises_and_can_be_continued(node_train, tmp_path):
     rates = {cell["settings"]["optimizer.lr"]: cell["best"]["value"] for cell in cells.values()}
     assert len(rates) == 3
     best = min(rates, key=lambda rate: 1 - rates[rate])
-    assert f"error {1 - rates[best]:.4g} · optimizer.lr={best:.4g}" in done.stdout
+    assert f"validation error {1 - rates[best]:.4g} · optimizer.lr={best:.4g}" in done.stdout
 
     longer = node_train(f"trainer.resume={sweep}", "hydra.sweeper.n_trials=4")
     assert longer.returncode == 0, longer.stderr
@@ -242,7 +242,7 @@ def test_a_search_for_two_things_gives_their_trade_offs(node_train, tmp_path):
     }
     shown = [line for line in done.stdout.splitlines() if line.strip().startswith("nfe_forward ")]
     told = {line.partition("·")[0].strip() for line in shown}
-    assert told == {f"nfe_forward {nfe:.4g}, error {error:.4g}" for nfe, error in front}
+    assert told == {f"nfe_forward {nfe:.4g}, validation error {error:.4g}" for nfe, error in front}
 
 
 @pytest.mark.parametrize(
@@ -253,6 +253,8 @@ def test_a_search_for_two_things_gives_their_trade_offs(node_train, tmp_path):
         ("hydra.launcher.setup=[reboot] seed=0,1", ["leaves this to itself"]),
         ("hydra.sweeper.custom_search_space=os.system seed=0,1", ["leaves this to itself"]),
         ("hydra.sweeper.direction=maximize seed=0,1", ["leaves this to itself"]),
+        ("optimizer.lr=interval(0,1)", ["add hydra/sweeper=optuna"]),
+        ("hydra/launcher=joblib,basic seed=0,1", ["a sweep has one launcher"]),
         ("solver=glob(zz*) seed=0,1", ["no member of solver matches"]),
         ("objectives=[speed] seed=0,1", ["objectives", "error, nfe_forward"]),
     ],

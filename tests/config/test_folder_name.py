@@ -13,12 +13,12 @@ LEFT_OUT = ("task", "trainer.")
         (["solver=rk4", "tolerance.rtol=0.001"], "_solver=rk4,rtol=0.001"),
         (["tolerance.rtol=1e-3", "adjoint.rtol=1e-6"], "_tolerance.rtol=1e-3,adjoint.rtol=1e-6"),
         (["experiment=paper/figure-3"], "_experiment=paper-figure-3"),
-        (["+model.hidden=[64,64]", "~study"], "_hidden=-64,64-,study="),
-        (["data.path='/home/a b/c.csv'"], "_path=-home-a-b-c.csv"),
+        (["+model.hidden=[64,64]", "~study"], "_hidden=64-64,study="),
+        (["data.path='/home/a b/c.csv'"], "_path=home-a-b-c.csv"),
     ],
 )
 def test_a_name_says_what_differs_and_is_one_folder(words, name):
-    assert differing(words, LEFT_OUT) == name.rstrip("-.,")
+    assert differing(words, LEFT_OUT) == name
 
 
 def test_a_swept_setting_of_a_left_out_group_is_named_where_only_settings_are_left_out():

@@ -146,3 +146,30 @@ def test_every_chart_is_a_picture(tolerance_sweep):
     for chart in drawn(tolerance_sweep).values():
         assert chart.svg.startswith(b"<?xml")
         assert chart.caption
+
+
+@pytest.mark.parametrize("x", ["nfe_forward", "error", "adjoint.mode", "seed", "tolerance.rtol"])
+@pytest.mark.parametrize("y", ["error", "nfe", "seconds", "accuracy/test"])
+@pytest.mark.parametrize("by", ["solver.name", "seed"])
+def test_whatever_is_asked_for_is_drawn(tolerance_sweep, x, y, by):
+    axes = default_axes(tolerance_sweep, x, y, by)
+    assert next(charts(tolerance_sweep, axes)).figure.axes
+
+
+def test_the_front_is_that_of_the_error_whatever_else_is_up(tolerance_sweep):
+    chosen = drawn(tolerance_sweep, y="accuracy/test")["pareto_front"]
+    assert chosen.caption == drawn(tolerance_sweep)["pareto_front"].caption
+
+
+def test_texts_of_the_user_are_no_formulas(a_run):
+    comparison = compared([a_run({"data.path": path}) for path in ("a$\\frac$b", "[/x]")])
+    for chart in drawn(comparison).values():
+        assert chart.svg
+
+
+@pytest.mark.parametrize("line", ['{"accuracy/val": oops}', '{"accuracy/val": null}', "{"])
+def test_a_damaged_line_is_left_out_of_a_curve(a_run, line):
+    folder = a_run(curve=[0.5])
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write(line)
+    assert curve(folder, "accuracy/val") == [(1.0, 0.5)]

@@ -3,6 +3,7 @@ import statistics
 import pytest
 
 from node_cli.errors import ConfigError
+from node_cli.report.columns import column
 from node_cli.report.comparison import Comparison, short
 from node_cli.report.record import read_record
 
@@ -96,17 +97,23 @@ def test_groups_are_in_the_order_of_numbers(a_run):
 
 
 def test_a_column_can_be_named_shortly(a_run):
-    comparison = compared(
-        [a_run({"tolerance.rtol": rtol, "adjoint.rtol": "None"}) for rtol in (1e-2, 1e-3)]
-    )
-    assert comparison.column("rtol", "--x") == "tolerance.rtol"
-    assert comparison.column("accuracy", "--y") == "accuracy/test"
-    assert comparison.column("solver.name", "--by") == "solver.name"
-    assert comparison.column("solver", "--by") == "solver.name"
+    settings = {"adjoint.rtol": "None", "adjoint.solver": "None", "adjoint.mode": "full"}
+    comparison = compared([a_run({"tolerance.rtol": rtol, **settings}) for rtol in (1e-2, 1e-3)])
+
+    def column(name):
+        return comparison.column(name, "--x", [*comparison.settings, *comparison.values])
+
+    assert column("rtol") == "tolerance.rtol"
+    assert column("accuracy") == "accuracy/test"
+    assert column("solver.name") == "solver.name"
+    assert column("solver") == "solver.name"
+    assert column("adjoint") == "adjoint.mode"
     with pytest.raises(ConfigError, match="did you mean error"):
-        comparison.column("eror", "--y")
+        column("eror")
     with pytest.raises(ConfigError, match=r"tolerance\.atol or adjoint\.atol"):
-        compared([a_run({"tolerance.atol": 1e-3, "adjoint.atol": 1e-3})]).column("atol", "--x")
+        comparison.column("atol", "--x", ["tolerance.atol", "adjoint.atol"])
+    with pytest.raises(ConfigError, match="no such column"):
+        comparison.column("seed", "--y", comparison.values)
 
 
 def test_short_names_stay_different():
@@ -120,9 +127,39 @@ def test_short_names_stay_different():
     ]
 
 
+FLOW = {"metric": "nll", "goal": "min", "value": 1.0}
+
+
 def test_the_error_says_what_it_is(a_run):
-    assert compared([a_run()]).metric == "test error (1 - accuracy)"
-    flow = {"metric": "nll", "goal": "min", "value": 1.0}
-    assert compared([a_run(best=flow, final={"nll/test": 1.0})]).metric == "nll of the test set"
-    both = [a_run(), a_run(best=flow, final={"nll/test": 1.0})]
-    assert compared(both).metric == "test error"
+    image, flow = a_run(), a_run(best=FLOW, final={"nll/test": 1.0})
+    said = {
+        "test error (1 - accuracy)": [image],
+        "nll of the test set": [flow],
+        "test error": [image, flow],
+    }
+    for words, folders in said.items():
+        assert column("error", compared(folders).metrics).axis == words
+
+
+def test_errors_of_different_tasks_are_kept_apart(a_run):
+    folders = [
+        a_run({"task.name": "mnist-odenet"}),
+        a_run({"task.name": "cnf-2d"}, best=FLOW, final={"nll/test": 1.0}),
+        a_run({"task.name": "cnf-2d"}, status="failed"),
+    ]
+    parts = compared(folders).by_task()
+    assert list(parts) == ["mnist-odenet accuracy", "cnf-2d nll"]
+    assert [len(part.runs) for part in parts.values()] == [1, 1]
+    assert list(compared(folders[1:2]).by_task()) == [""]
+
+
+def test_runs_on_different_files_are_no_seeds_of_each_other(a_run):
+    comparison = compared([a_run({"data.path": path}) for path in ("a.csv", "b.csv")])
+    assert comparison.keys == ["data.path"]
+
+
+def test_a_mean_with_a_run_that_has_no_number_is_none(a_run):
+    folders = [a_run(accuracy=value) for value in (0.5, float("nan"), 0.7)]
+    (row,) = compared(folders).groups().to_dict("records")
+    assert row["error"] != row["error"]
+    assert row["nfe_forward"] == 20.0

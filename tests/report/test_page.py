@@ -24,7 +24,9 @@ def html(a_run, tmp_path):
     folders.append(a_run({"tolerance.rtol": 1.0}, status="failed", cause="<b>diverged</b>"))
     comparison = Comparison([read_record(folder) for folder in folders])
     drawn = list(charts(comparison, default_axes(comparison, None, None, None)))
-    text = page("a <title>", comparison, group_table(comparison), run_table(comparison), drawn)
+    text = page(
+        "a <title>", comparison, group_table(comparison, "error"), run_table(comparison), drawn
+    )
     path = tmp_path / "report.html"
     path.write_text(text)
     return path
@@ -102,7 +104,7 @@ def test_markdown_tables_hold_together(a_run):
     folders = [a_run({"model.hidden": text}, command=ODD) for text in ("[64|64]", "[32]")]
     folders.append(a_run(status="failed", cause="two\nlines"))
     comparison = Comparison([read_record(folder) for folder in folders])
-    text = markdown("title", comparison, group_table(comparison), [])
+    text = markdown("title", comparison, group_table(comparison, "error"), [])
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
     assert "two lines" in text

@@ -50,9 +50,14 @@ def test_of_a_long_file_only_the_end_is_read(tmp_path):
     assert read_record(folder).values["loss/train"] == 1.5
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"status": "finished", "final": 3}', "\x00"]
-)
+DAMAGED = ["", "{", "[]", "{}", "\x00", '{"status": 3}', '{"status": null}']
+DAMAGED += [
+    f'{{"status": "failed", {rest}}}'
+    for rest in ('"final": 3', '"settings": [1]', '"command": 5', '"best": 3', '"seconds": "x"')
+]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
 def test_a_damaged_summary_is_told_and_stops_nothing(tmp_path, text):
     (tmp_path / "summary.json").write_text(text)
     record = read_record(tmp_path)
@@ -71,3 +76,9 @@ def test_runs_are_found_in_the_order_of_their_numbers(tmp_path):
 def test_a_run_is_its_own_folder_of_runs(a_run):
     folder = a_run()
     assert list(run_folders(folder)) == [folder]
+
+
+def test_a_link_that_goes_in_a_circle_is_gone_through_once(a_run, tmp_path):
+    folder = a_run()
+    (tmp_path / "sweep" / "loop").symlink_to(tmp_path)
+    assert list(run_folders(tmp_path)) == [folder]

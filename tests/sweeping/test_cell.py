@@ -1,6 +1,8 @@
 """What a cell does with errors, without the processes around it."""
 
 import json
+import os
+import signal
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -10,7 +12,7 @@ from omegaconf import OmegaConf, open_dict
 from node_cli.config.folder_name import register_differing
 from node_cli.config.fresh_folder import register_fresh_folder
 from node_cli.config.location import conf_dir
-from node_cli.errors import ConfigError, Interrupted
+from node_cli.errors import CheckpointError, ConfigError, Interrupted
 from node_cli.sweeping.cell import Cell
 from node_cli.sweeping.plan import SweepPlan
 from node_cli.training import run as training_run
@@ -67,6 +69,31 @@ def test_an_error_is_recorded_with_its_cause(cell, error, cause, capsys):
     assert summary["command"] == "node-train seed=1"
     assert summary["settings"]["seed"] == 1
     assert f"failed: {cause}" in capsys.readouterr().err
+
+
+def test_a_summary_that_cannot_be_read_is_no_hindrance(cell):
+    _, folder = cell(raising(RuntimeError("first")))
+    (folder / "summary.json").write_text('{"status": "fini')
+    cell(raising(RuntimeError("second")))
+    assert summary_of(folder)["cause"] == "unexpected RuntimeError: second."
+
+
+def test_the_newest_cause_is_told(cell):
+    cell(raising(RuntimeError("first")))
+    _, folder = cell(raising(CheckpointError("last.pt is damaged.")))
+    cause = summary_of(folder)["cause"]
+    assert cause.startswith("last.pt is damaged. Remove ")
+    assert str(folder) in cause
+
+
+def test_a_signal_that_comes_too_late_for_a_cell_stops_the_sweep(cell):
+    def run(config, folder, stop, label):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return {}
+
+    with pytest.raises(Interrupted) as raised:
+        cell(run)
+    assert raised.value.exit_code == 128 + signal.SIGTERM
 
 
 def test_an_interrupt_in_this_process_ends_the_sweep(cell):

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from node_cli.errors import ConfigError
-from node_cli.sweeping.plan import SweepPlan, continued, is_sweep
+from node_cli.sweeping.plan import SweepPlan, config_dir_of, continued, is_sweep, is_the_same_sweep
 
 
 @pytest.fixture
@@ -42,6 +42,19 @@ def test_a_damaged_plan_is_told(sweep, text):
     (sweep / "sweep.json").write_text(text)
     with pytest.raises(ConfigError, match="cannot be read"):
         continued([], sweep)
+
+
+def test_another_launcher_has_settings_of_its_own(tmp_path):
+    words = ("seed=0,1", "hydra/launcher=plugin/joblib", "hydra.launcher.n_jobs=2")
+    SweepPlan(tmp_path, words, 2, "joblib").write()
+    assert continued(["hydra/launcher=basic"], tmp_path) == ["seed=0,1", "hydra/launcher=basic"]
+    assert is_the_same_sweep(tmp_path, ["seed=0,1", "hydra.sweep.dir=x"])
+    assert not is_the_same_sweep(tmp_path, ["seed=0,2"])
+
+
+def test_the_config_folder_of_the_user_is_kept(tmp_path):
+    SweepPlan(tmp_path, (), 1, config_dir=tmp_path / "mine").write()
+    assert config_dir_of(tmp_path) == tmp_path / "mine"
 
 
 def test_a_plan_holds_no_path_so_that_the_folder_can_be_moved(sweep):
