@@ -68,7 +68,8 @@ def node_train(arguments: Sequence[str]) -> int:
 
 def _dispatch(flags: Flags, traced: bool) -> int:
     conf = conf_dir()
-    if not flags.shell_completion:
+    heeds_words = not (flags.shell_completion or flags.help or flags.version)
+    if heeds_words:
         flags.overrides = _full_overrides(flags)
     folders = [conf] if flags.config_dir is None else [conf, flags.config_dir]
     catalogue = Catalogue(folders)
@@ -80,7 +81,7 @@ def _dispatch(flags: Flags, traced: bool) -> int:
 
         print_help(catalogue)
         return 0
-    if not flags.shell_completion:
+    if heeds_words:
         check(flags.overrides, catalogue)
     register_fresh_folder(claim=not flags.only_informs)
     register_differing()
@@ -181,14 +182,16 @@ def _check_cells(
     Cells whose settings only do not go together are another matter: a grid has such corners, and
     they are recorded as failed while the others run.
     """
-    possible, problem = 0, None
+    possible = impossible = 0
+    problem = None
     for job in jobs:
         try:
             validate_composed(composed(job))
             possible += 1
         except DisagreementError as error:
+            impossible += 1
             problem = problem or error
-    if problem is not None and not possible:
+    if problem is not None and not possible and impossible < _CELLS_CHECKED:
         raise problem
 
 

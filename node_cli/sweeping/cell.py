@@ -91,7 +91,7 @@ class Cell:
         if (folder / "checkpoints" / "last.pt").exists():
             changes["resume"] = str(folder)
         else:
-            clear(folder)
+            _clear(folder)
         if not self._plan.in_turn:
             changes["progress"] = "off"  # several cells would write over each other
         trainer = validated.trainer.model_copy(update=changes)
@@ -161,7 +161,7 @@ def _previous(folder: Path) -> dict[str, Any] | None:
     return summary
 
 
-def clear(folder: Path) -> None:
+def _clear(folder: Path) -> None:
     """Remove what a run has left that got to no checkpoint."""
     for pattern in _BEGINNINGS:
         for path in folder.glob(pattern):

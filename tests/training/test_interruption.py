@@ -16,7 +16,15 @@ def test_the_first_signal_is_remembered(number):
         assert stop.signal_name == number.name
 
 
-def test_the_second_ctrl_c_acts_as_usual():
+@pytest.fixture
+def usual_ctrl_c():
+    """Python's own answer to Ctrl-C, which processes in the background do not have."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_the_second_ctrl_c_acts_as_usual(usual_ctrl_c):
     def twice():
         with StopRequest():
             os.kill(os.getpid(), signal.SIGINT)
