@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import signal
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any
+from types import FrameType
 
 from node_cli.console import line_console
 from node_cli.errors import ConfigError, Interrupted
+from node_cli.signal_handlers import SignalHandlers
 from node_cli.sweeping.plan import SweepPlan
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def stop_file(folder: Path) -> Path:
@@ -34,7 +31,7 @@ class Stopping:
     def __init__(self, plan: SweepPlan) -> None:
         self._plan = plan
         self._file = stop_file(plan.folder)
-        self._previous: dict[int, Any] = {}
+        self._handlers = SignalHandlers(self._stop)
         self.signal_number: int | None = None
 
     def __enter__(self) -> Stopping:
@@ -48,28 +45,17 @@ class Stopping:
                 " it first."
             ) from error
         self._file.unlink(missing_ok=True)
-        for number in _SIGNALS:
-            self._previous[number] = signal.signal(number, self._stop)
+        self._handlers.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._restore()
+    def __exit__(self, *_: object) -> None:
+        self._handlers.restore()
         self._lock.close()
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
-        self._restore()
+        self._handlers.restore()
         self.signal_number = number
         if self._plan.in_turn:
             raise Interrupted("stopped between two cells", number)
         self._file.touch()
         line_console(stderr=True).print("stopping: the cells that run write their checkpoints")
-
-    def _restore(self) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous = {}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
 
 from node_cli.console import line_console
 from node_cli.report.cell_table import cell_name
 from node_cli.report.columns import ERROR, column
 from node_cli.report.record import metrics_of, read_record
 from node_cli.sweeping.plan import SweepPlan
+from node_cli.sweeping.stopping import stop_file
 from node_cli.sweeping.time_left import time_left
 
 _EVERY = 1.0  # seconds between two looks at the folder
@@ -51,12 +51,7 @@ class Watch:
             self._thread.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._thread.is_alive():
             self._over.set()
             self._thread.join()
@@ -83,7 +78,9 @@ class Watch:
         elif record.cause:
             how += f": {record.cause}"
         to_do = self._plan.cells - len(self._seen)
-        left = time_left(time.time() - self._started, self._new, to_do)
+        left = ""
+        if not stop_file(self._plan.folder).exists():
+            left = time_left(time.time() - self._started, self._new, to_do)
         progress = f"{len(self._seen)} of {self._plan.cells}"
         if left:
             progress += f", about {left} left"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 import time
 from pathlib import Path
-from types import FrameType, TracebackType
-from typing import Any
+from types import FrameType
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+from node_cli.signal_handlers import SignalHandlers
+
 _EVERY = 1.0  # seconds between two looks for the file
 
 
@@ -25,20 +25,14 @@ class StopRequest:
         self.signal_number: int | None = None
         self._file = file
         self._next_look = 0.0
-        self._previous: dict[int, Any] = {}
+        self._handlers = SignalHandlers(self._remember)
 
     def __enter__(self) -> StopRequest:
-        for number in _SIGNALS:
-            self._previous[number] = signal.signal(number, self._remember)
+        self._handlers.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._restore()
+    def __exit__(self, *_: object) -> None:
+        self._handlers.restore()
 
     def __bool__(self) -> bool:
         """Whether a stop was asked for."""
@@ -55,9 +49,4 @@ class StopRequest:
 
     def _remember(self, number: int, _frame: FrameType | None) -> None:
         self.signal_number = number
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-        self._previous = {}
+        self._handlers.restore()
