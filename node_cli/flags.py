@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from node_cli.config.spelling import did_you_mean
 from node_cli.errors import ConfigError
+from node_cli.sentence_parser import SentenceParser
 
 
 class Flags(argparse.Namespace):
@@ -44,18 +44,13 @@ class Flags(argparse.Namespace):
 _SWITCHES = ("hydra_help", "run", "multirun", "resolve", "shell_completion")
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message.removeprefix('argument ')}. See node-train --help.")
-
-
 def read_flags(arguments: Sequence[str]) -> Flags:
     """The command line in parts.
 
     Raises:
         ConfigError: an unknown flag, a flag without its value, or flags that exclude each other.
     """
-    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser = SentenceParser("node-train", add_help=False, allow_abbrev=False)
     parser.add_argument("overrides", nargs="*")
     parser.add_argument("--help", "-h", action="store_true")
     parser.add_argument("--hydra-help", action="store_true")

@@ -8,13 +8,14 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from node_cli.config.solving import METHODS
 from node_cli.errors import CheckpointError, ConfigError, DataError, RunError
+from node_cli.sentence_parser import SentenceParser
 
 if TYPE_CHECKING:
     from node_cli.config.run import RunConfig
@@ -55,15 +56,10 @@ def node_flow(arguments: Sequence[str]) -> int:
     return 0
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message.removeprefix('argument ')}. See node-flow --help.")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="node-flow", description="Use a flow that node-train has trained.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    shared = _Parser(add_help=False)
+    parser = SentenceParser(prog="node-flow", description="Use a flow that node-train has trained.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=SentenceParser)
+    shared = SentenceParser(add_help=False)
     shared.add_argument("run", type=Path, metavar="RUN", help="the folder of a finished run")
     shared.add_argument(
         "-o", "--output", type=_output, required=True, metavar="FILE", help="a .csv or .npy file"

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from rich.console import JustifyMethod
 from rich.table import Table
@@ -16,6 +16,7 @@ from rich.text import Text
 from node_cli import __version__
 from node_cli.console import line_console
 from node_cli.errors import ConfigError, RunError, told
+from node_cli.sentence_parser import SentenceParser
 
 if TYPE_CHECKING:
     from node_cli.report.charts import Chart
@@ -31,11 +32,6 @@ examples:
   node-report outputs --x rtol --y nfe_backward --by adjoint.mode
   node-report SWEEP --where solver=dopri5 --y kl --output figures-of-the-paper
 """
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message.removeprefix('argument ')}. See {self.prog} --help.")
 
 
 def main() -> None:
@@ -61,7 +57,7 @@ def node_report(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = SentenceParser(
         prog="node-report",
         description="Tables, figures and a page of any number of runs and sweeps.",
         epilog=_EXAMPLES,
