@@ -159,9 +159,8 @@ class _Job:
 def _sweep(flags: Flags, conf: Path, catalogue: Catalogue, traced: bool) -> int:
     flags.overrides = fixed_order(flags.overrides, catalogue)
     with composer(conf, flags.config_dir, catalogue) as composed:
-        base = composed(
-            [word for word in flags.overrides if not parse([word])[0].is_sweep_override()]
-        )
+        fixed = [word for word in parse(flags.overrides) if not word.is_sweep_override()]
+        base = composed([word.input_line or "" for word in fixed])
         _check_cells(cells(flags.overrides, _CELLS_CHECKED), composed)
         with hydra_explained(flags.overrides, catalogue):
             plan = plan_sweep(flags.overrides, base, flags.config_dir, traced)

@@ -1,6 +1,10 @@
 """Small runs, and what their folders hold."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 
 import torch
 
@@ -38,3 +42,25 @@ def weights(folder):
 def same_weights(one, other):
     a, b = weights(one), weights(other)
     return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def started(folder, *words):
+    """The real command, going on in ``folder``."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "node_cli", *words],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+
+
+def until_logged(folder, count, process):
+    """Wait until a run has written so many lines of metrics, while its process goes on."""
+    metrics = folder / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not (metrics.exists() and metrics.read_text().count("\n") >= count):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from matplotlib.artist import Artist
@@ -106,23 +106,29 @@ def views(drawn: Sequence[View], title: str) -> Figure:
     return figure
 
 
-def dots(labels: Sequence[str], line: Line, xlabel: str, title: str) -> Figure:
+def dots(
+    labels: Sequence[str],
+    values: Sequence[float],
+    spreads: Sequence[float],
+    xlabel: str,
+    title: str,
+) -> Figure:
     """Values of named groups, one below the other.
 
     Args:
         labels: of the groups, from above.
-        line: their values in ``x``, with ``xspread``; ``y`` is not looked at.
+        values: of the groups.
+        spreads: their standard deviations, ``nan`` for none.
         xlabel: what the values are.
         title: of the figure.
     """
     figure = new_figure(7.5, 1.3 + 0.28 * len(labels))
     axis = figure.subplots()
     places = range(len(labels))
-    spread = [0.0 if math.isnan(s) else s for s in line.xspread] or None
-    axis.errorbar(line.x, places, xerr=spread, fmt="o", color="black", capsize=3)
+    axis.errorbar(values, places, xerr=_known(spreads), fmt="o", color="black", capsize=3)
     axis.set_yticks(places, [*map(_literal, labels)], fontsize=8)
     axis.invert_yaxis()
-    if min(line.x, default=0.0) > 0 and max(line.x) > 20 * min(line.x):
+    if min(values, default=0.0) > 0 and max(values) > 20 * min(values):
         axis.set_xscale("log")
     axis.set_xlabel(xlabel)
     axis.set_title(title)
@@ -131,28 +137,35 @@ def dots(labels: Sequence[str], line: Line, xlabel: str, title: str) -> Figure:
 
 
 def bars(
-    names: Sequence[str], series: Sequence[Line], ylabels: Sequence[str], title: str
+    names: Sequence[str],
+    heights: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    title: str,
 ) -> Figure:
     """A panel of bars for each quantity in bytes, told apart by hatching as well.
 
     Args:
         names: of the bars.
-        series: for each panel the heights, in ``y``, with ``yspread``.
-        ylabels: of the panels.
+        heights: for each panel, by the label of its axis: heights and their standard deviations.
         title: of the whole.
     """
-    figure = new_figure(4.6 * max(len(series), 1.4), 3.8)
+    figure = new_figure(4.6 * max(len(heights), 1.4), 3.8)
     figure.suptitle(title)
-    axes = figure.subplots(1, len(series), squeeze=False)[0]
-    for axis, line, ylabel in zip(axes, series, ylabels, strict=True):
-        spread = [0.0 if math.isnan(s) else s for s in line.yspread] or None
-        drawn = axis.bar(names, line.y, yerr=spread, capsize=4, color="lightsteelblue", ec="black")
+    axes = figure.subplots(1, len(heights), squeeze=False)[0]
+    for axis, (ylabel, (values, spreads)) in zip(axes, heights.items(), strict=True):
+        drawn = axis.bar(
+            names, values, yerr=_known(spreads), capsize=4, color="lightsteelblue", ec="black"
+        )
         for bar, hatch in zip(drawn, _HATCHES * len(names), strict=False):
             bar.set_hatch(hatch)
         axis.yaxis.set_major_formatter(EngFormatter(unit="B"))
         axis.set_ylabel(ylabel)
         axis.tick_params(axis="x", rotation=20 if max(map(len, names)) > 8 else 0)
     return figure
+
+
+def _known(spreads: Sequence[float]) -> list[float]:
+    """Spreads with 0 where there is none."""
+    return [0.0 if math.isnan(spread) else spread for spread in spreads]
 
 
 def _literal(text: str) -> str:
@@ -173,7 +186,7 @@ def _draw(axis: Axes, line: Line, number: int, view: View) -> None:
             markersize=5,
         )
         if any(spread > 0 for spread in line.yspread):
-            spread = [0.0 if math.isnan(value) else value for value in line.yspread]
+            spread = _known(line.yspread)
             low = [y - s for y, s in zip(line.y, spread, strict=True)]
             high = [y + s for y, s in zip(line.y, spread, strict=True)]
             axis.fill_between(line.x, low, high, alpha=0.15, color=drawn.get_color())
@@ -198,7 +211,7 @@ def _bar(
     """Lengths of error bars below and above; on a logarithmic axis they must stay above 0."""
     if not any(spread > 0 for spread in spreads):
         return None
-    above = [0.0 if math.isnan(spread) else spread for spread in spreads]
+    above = _known(spreads)
     below = [
         min(spread, 0.9 * value) if log and value > 0 else spread
         for value, spread in zip(values, above, strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.table import Table
 from rich.text import Text
@@ -33,12 +34,12 @@ def cell_table(records: Sequence[Record]) -> Table:
             for one in shown
         ]
         style = None if record.status == "finished" else "red"
-        texts = [*cell_name(record), record.status, *numbers]
+        texts = [*cell_name(record.folder), record.status, *numbers]
         table.add_row(*map(Text, texts), style=style)
     return table
 
 
-def cell_name(record: Record) -> tuple[str, str]:
+def cell_name(folder: Path) -> tuple[str, str]:
     """The number of a cell, from 1, and what differs in it, from the name of its folder."""
-    number, _, what = record.folder.name.partition("_")
+    number, _, what = folder.name.partition("_")
     return str(int(number) + 1) if number.isdecimal() else number, what.replace(",", " ")

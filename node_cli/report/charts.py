@@ -113,10 +113,10 @@ def _asked_for(comparison: Comparison, axes: ChosenAxes) -> Iterator[Chart]:
         keys = list(dict.fromkeys(keys))
         groups = comparison.groups(keys).dropna(subset=[axes.y]).sort_values(axes.y)
         shown = groups.head(_MOST_DOTS)
-        line = Line("", list(shown[axes.y]), [], xspread=list(shown[f"±{axes.y}"]))
+        values, spreads = list(shown[axes.y]), list(shown[f"±{axes.y}"])
         names = [label(row, keys) for _, row in shown.iterrows()]
         less = f", the first {_MOST_DOTS} of {len(groups)}" if len(groups) > len(shown) else ""
-        figure = dots(names, line, ylabel, f"{ylabel}{less}")
+        figure = dots(names, values, spreads, ylabel, f"{ylabel}{less}")
         yield Chart("comparison", figure, f"{ylabel}: mean and standard deviation{less}")
         return
     xlabel = _axis(axes.x, comparison)
@@ -162,8 +162,8 @@ def _memory(comparison: Comparison) -> Iterator[Chart]:
     groups = comparison.groups(["adjoint.mode"]).dropna(subset=["saved_bytes"])
     names = [str(name) for name in groups["adjoint.mode"]]
     shown = [n for n in ("saved_bytes", "device_peak_bytes") if _has(comparison, n)]
-    series = [Line(n, [], list(groups[n]), yspread=list(groups[f"±{n}"])) for n in shown]
-    figure = bars(names, series, [_axis(n, comparison) for n in shown], "Memory by adjoint mode")
+    heights = {_axis(n, comparison): (list(groups[n]), list(groups[f"±{n}"])) for n in shown}
+    figure = bars(names, heights, "Memory by adjoint mode")
     caption = "Memory by adjoint mode: mean and standard deviation over all other settings"
     yield Chart("memory", figure, caption)
 

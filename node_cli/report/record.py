@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from node_cli.config.resumption import recorded_command
 from node_cli.config.settings import Setting, deciding_settings
 
 # What a run costs, by the name of the column: where summary.json has it.
@@ -127,9 +128,6 @@ def _text(value: Any) -> str:
 
 def _from_what_is_there(folder: Path) -> Record:
     """A run without a summary: it is still going on, or it was killed."""
-    hydra = folder / ".hydra"
-    words = _yaml(hydra / "overrides.yaml") or []
-    settings = _settings(folder)
     values: dict[str, Any] = {}
     lines = folder / "metrics.jsonl"
     if lines.exists():
@@ -145,8 +143,8 @@ def _from_what_is_there(folder: Path) -> Record:
         folder,
         "unfinished",
         "it left no summary: it is still going on, or it was killed",
-        " ".join(["node-train", *map(str, words)]),
-        settings,
+        recorded_command(folder) or "",
+        _settings(folder),
         values,
     )
 

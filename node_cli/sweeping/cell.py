@@ -20,6 +20,7 @@ from node_cli.config.folder_name import register_differing
 from node_cli.config.resumption import recorded_command
 from node_cli.console import line_console
 from node_cli.errors import CheckpointError, ConfigError, Interrupted, told
+from node_cli.report.cell_table import cell_name
 from node_cli.report.record import read_record
 from node_cli.sweeping.objectives import objectives_of
 from node_cli.sweeping.plan import SweepPlan
@@ -128,7 +129,7 @@ class Cell:
     def _tell_start(self, number: int, folder: Path, done: bool) -> None:
         if not self._plan.in_turn:
             return
-        what = folder.name.partition("_")[2].replace(",", " ")
+        _, what = cell_name(folder)
         parts = [f"cell {number} of {self._plan.cells}", what]
         if done:
             parts.append("finished before")

@@ -26,7 +26,7 @@ class SweepPlan:
         overrides: the words of the command line.
         cells: how many runs it has.
         launcher: the member of ``hydra/launcher``.
-        sweeper: the member of ``hydra/sweeper``.
+        searches: whether later cells depend on the results of earlier ones.
         objectives: what a search minimises.
         config_dir: the user's own config folder.
         traced: whether errors are shown with their tracebacks.
@@ -36,7 +36,7 @@ class SweepPlan:
     overrides: tuple[str, ...]
     cells: int
     launcher: str = "basic"
-    sweeper: str = "basic"
+    searches: bool = False
     objectives: tuple[str, ...] = ()
     config_dir: Path | None = None
     traced: bool = False
@@ -45,11 +45,6 @@ class SweepPlan:
     def in_turn(self) -> bool:
         """Whether its cells run one after the other in this process."""
         return self.launcher == "basic"
-
-    @property
-    def searches(self) -> bool:
-        """Whether later cells depend on the results of earlier ones."""
-        return self.sweeper == "optuna"
 
     def write(self) -> None:
         """Write the plan into the folder, which must exist."""

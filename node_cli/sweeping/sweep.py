@@ -19,7 +19,7 @@ from node_cli.errors import ConfigError, Interrupted
 from node_cli.report.cell_table import cell_name, cell_table
 from node_cli.report.record import Record, read_record, run_folders
 from node_cli.sweeping.cell import Cell
-from node_cli.sweeping.plan import SweepPlan, is_sweep, is_the_same_sweep
+from node_cli.sweeping.plan import SweepPlan, config_dir_of, is_sweep, is_the_same_sweep
 from node_cli.sweeping.stopping import Stopping
 from node_cli.sweeping.watch import Watch
 
@@ -77,7 +77,7 @@ def plan_sweep(
         tuple(words),
         cells,
         launcher,
-        "optuna" if searches else "basic",
+        searches,
         tuple(config.objectives),
         config_dir,
         traced,
@@ -110,7 +110,7 @@ def _refuse_another(folder: Path, words: Sequence[str]) -> None:
     if not is_the_same_sweep(folder, words):
         raise ConfigError(
             f"hydra.sweep.dir={folder}: another sweep is in it. Give a new folder, or go on with"
-            f" that one: node-train trainer.resume={folder}"
+            f" that one: {resume_command(folder, config_dir_of(folder))}"
         )
 
 
@@ -181,7 +181,7 @@ def _tell_the_end(plan: SweepPlan, records: Sequence[Record], console: Console) 
     console.print(f"{finished} of {plan.cells} cells finished", style="bold")
     for record in others:
         cause = " ".join(record.cause.split())
-        name = " ".join(cell_name(record)).strip()
+        name = " ".join(cell_name(record.folder)).strip()
         console.print(f"cell {name}: {record.status}: {cause}", style="red")
     if plan.searches:
         _tell_what_was_found(plan, console)

@@ -40,7 +40,7 @@ class Watch:
             self._started = time.time()
             # A cell that failed or was interrupted before is tried again, and seen again.
             self._seen = {
-                path for path in self._summaries() if read_record(path.parent).status == "finished"
+                path for path in self._unseen() if read_record(path.parent).status == "finished"
             }
             before = f", {len(self._seen)} of them finished before" if self._seen else ""
             self._console.print(
@@ -62,12 +62,11 @@ class Watch:
             self._look()
 
     def _look(self) -> None:
-        for path in self._summaries():
-            if path in self._seen or _written(path) < self._started - 1.0:
-                continue
-            self._seen.add(path)
-            self._new += 1
-            self._tell(path.parent)
+        for path in self._unseen():
+            if _written(path) >= self._started - 1.0:
+                self._seen.add(path)
+                self._new += 1
+                self._tell(path.parent)
 
     def _tell(self, folder: Path) -> None:
         record = read_record(folder)
@@ -84,12 +83,13 @@ class Watch:
         progress = f"{len(self._seen)} of {self._plan.cells}"
         if left:
             progress += f", about {left} left"
-        name = " ".join(cell_name(record)).strip()
+        name = " ".join(cell_name(folder)).strip()
         style = None if record.status == "finished" else "red"
         self._console.print(f"{progress} · cell {name} · {how}", style=style)
 
-    def _summaries(self) -> list[Path]:
-        return sorted(self._plan.folder.glob("*/summary.json"), key=_written)
+    def _unseen(self) -> list[Path]:
+        found = set(self._plan.folder.glob("*/summary.json"))
+        return sorted(found - self._seen, key=_written)
 
 
 def _written(path: Path) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from node_cli.console import line_console
 from node_cli.training.report_lines import step_scalars
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class Terminal:
 
     def __init__(self, mode: str, label: str = "") -> None:
         self._label = label
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = line_console()
         if mode == "auto":
             mode = "bar" if self.console.is_terminal else "lines"
         self._quiet = mode == "off"
@@ -55,7 +55,7 @@ class Terminal:
         """Print a line that stays, and write it to the log of the run."""
         log.info("%s", text)
         if not self._quiet:
-            self.console.print(text, markup=False, style=style)
+            self.console.print(text, style=style)
 
     def expect(self, total_steps: int | None, done: int) -> None:
         """Say how many steps the run has, if that is known, and how many are done."""

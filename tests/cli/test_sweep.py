@@ -1,14 +1,10 @@
 """Whole sweeps of the real command."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
-from runs import TINY, numbers, same_weights
+from runs import TINY, numbers, same_weights, started, until_logged
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 QUICK = [word for word in TINY if not word.startswith("solver")]
@@ -24,25 +20,6 @@ def summaries(sweep):
         path.parent.name: json.loads(path.read_text()) for path in sweep.glob("*/summary.json")
     }
     return dict(sorted(found.items()))
-
-
-def until(condition, process=None):
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert process is None or process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def started(tmp_path, *words):
-    return subprocess.Popen(
-        [sys.executable, "-m", "node_cli", *words],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
 
 
 @pytest.mark.slow
@@ -119,8 +96,7 @@ def test_a_stopped_sweep_goes_on_to_the_same_numbers(node_train, tmp_path, numbe
         f"hydra/launcher={launcher}",
         *(["hydra.launcher.n_jobs=1"] if launcher == "joblib" else []),
     )
-    second = tmp_path / "stopped" / "1_seed=1" / "metrics.jsonl"
-    until(lambda: second.exists() and second.read_text().count("\n") >= 5, process)
+    until_logged(tmp_path / "stopped" / "1_seed=1", 5, process)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number
@@ -145,14 +121,14 @@ def test_a_stopped_sweep_goes_on_to_the_same_numbers(node_train, tmp_path, numbe
 def test_a_killed_cell_starts_again_where_it_left_no_checkpoint(node_train, tmp_path):
     words = [*TINY, "trainer.max_steps=100", "trainer.checkpoint_every=1000", "seed=0,1"]
     process = started(tmp_path, "-m", *words, "hydra.sweep.dir=killed")
-    first = tmp_path / "killed" / "0_seed=0" / "metrics.jsonl"
-    until(lambda: first.exists() and first.read_text().count("\n") >= 2, process)
+    first = tmp_path / "killed" / "0_seed=0"
+    until_logged(first, 2, process)
     process.kill()
     process.communicate()
-    assert not (first.parent / "summary.json").exists()
+    assert not (first / "summary.json").exists()
     done = node_train("trainer.resume=killed")
     assert done.returncode == 0, done.stderr
-    steps = [line["step"] for line in numbers(first.parent) if "loss/train" in line]
+    steps = [line["step"] for line in numbers(first) if "loss/train" in line]
     assert steps == list(range(2, 101, 2))
 
 

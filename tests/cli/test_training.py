@@ -1,15 +1,11 @@
 """Whole runs of the real command."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
-import time
 
 import pytest
 import torch
-from runs import TINY, lines, numbers, same_weights
+from runs import TINY, lines, numbers, same_weights, started, until_logged
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 
@@ -74,20 +70,8 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(node_train, tmp_path, nu
     whole = node_train(*long, "hydra.run.dir=whole")
     assert whole.returncode == 0, whole.stderr
 
-    process = subprocess.Popen(
-        [sys.executable, "-m", "node_cli", *long, "hydra.run.dir=stopped"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    metrics = tmp_path / "stopped" / "metrics.jsonl"
-    deadline = time.monotonic() + 120
-    while not (metrics.exists() and metrics.read_text().count("\n") >= 5):
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    process = started(tmp_path, *long, "hydra.run.dir=stopped")
+    until_logged(tmp_path / "stopped", 5, process)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + number
