@@ -26,7 +26,7 @@ from node_cli.data.idx import write_idx
         ("solver=rk4,euler", ["needs the flag -m"]),
         ("-m seed=0,1,-2", ["seed=-2", "an integer from 0"]),
         ("--hlep", ["there is no such flag", "did you mean --help?"]),
-        ("-m --cfg=job", ["only one of these"]),
+        ("-m --info=all", ["only one of these"]),
         ("--config-dir=nowhere", ["there is no such folder"]),
         ("model._target_=os.system", ["cannot name code"]),
         ("+hydra.callbacks.x._target_=os.system", ["cannot name code"]),

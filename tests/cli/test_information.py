@@ -16,7 +16,7 @@ def test_the_help_page_names_what_can_be_chosen(node_train, tmp_path):
     for word in ("mnist-odenet", *METHODS, "direct", "full", "seminorm", "on", "off"):
         assert f" {word}" in shown.stdout, word
     examples = shown.stdout.partition("Examples")[2]
-    assert examples.count("node-train") == 6
+    assert examples.count("node-train") == 7
     assert "dopri5*" in shown.stdout
     assert not list(tmp_path.iterdir())
 
