@@ -48,9 +48,7 @@ def node_train(arguments: Sequence[str]) -> int:
     """
     # A log file that cannot be written must not bury the run's own message in tracebacks.
     logging.raiseExceptions = False
-    traced = os.environ.pop("HYDRA_FULL_ERROR", "0") == "1" or _asks_for_traceback(arguments)
-    # Hydra then raises what goes wrong, instead of printing it in its own way.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
+    traced = os.environ.get("HYDRA_FULL_ERROR") == "1" or _asks_for_traceback(arguments)
     try:
         return _dispatch(read_flags(arguments), traced)
     except Interrupted as interruption:

@@ -36,6 +36,9 @@ def show(flags: Flags, conf: Path, catalogue: Catalogue) -> None:
     if flags.shell_completion and flags.overrides[0].startswith("query="):
         print_candidates(flags.overrides[0].partition("=")[2], conf, catalogue)
     elif not (flags.cfg or flags.dry_run):
+        if flags.info:  # Hydra tells in its own way of what it cannot compose
+            with composer(conf, flags.config_dir, catalogue) as composed:
+                composed(flags.overrides)
         with hydra_explained(flags.overrides, catalogue):
             _show_of_hydra(flags, conf)
     else:

@@ -93,8 +93,6 @@ def check_hydra(override: Override, catalogue: Catalogue) -> None:
             f"{word}: node-train leaves this to itself{did_you_mean(key, SETTINGS)} What can be"
             f" told to Hydra: {', '.join(SETTINGS)}."
         )
-    if override.is_delete():
-        raise ConfigError(f"{word}: this cannot be taken away; leave it out.")
     if override.is_sweep_override():
         name = key if "." in key else key.rpartition("/")[2]
         raise ConfigError(f"{word}: a sweep has one {name}; give one.")

@@ -74,13 +74,17 @@ def check(overrides: Sequence[str], catalogue: Catalogue) -> None:
                 f"{word}: between ${{ and }} there can only be the name of a setting, as in"
                 " ${tolerance.rtol}."
             )
+        if override.is_delete():
+            raise ConfigError(
+                f"{word}: no setting can be taken away; leave the word out, or give another value."
+            )
         if re.match(r"hydra\b", key):
             check_hydra(override, catalogue)
         if override.is_sweep_override():
             swept.add(key)
         if key in seen and (key in catalogue.groups or key in swept):
             raise ConfigError(f"{seen[key]} {word}: {key} is given twice; give it once.")
-        if key in catalogue.groups and not override.is_delete():
+        if key in catalogue.groups:
             _check_member(key, override, catalogue)
         seen[key] = word  # of a setting that is given twice the last counts, as in Hydra
     number_of_cells(parsed)
