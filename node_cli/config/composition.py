@@ -55,7 +55,11 @@ def composer(
             _refuse_code(OmegaConf.to_container(config.hydra, resolve=False))
             sweep = OmegaConf.to_container(config.hydra.sweep, resolve=False)
             assert isinstance(sweep, dict)
-            check_folders(config.hydra.run.dir, config.hydra.sweep.dir, str(sweep["subdir"]))
+            try:
+                check_folders(config.hydra.run.dir, config.hydra.sweep.dir, str(sweep["subdir"]))
+            except OmegaConfBaseException:
+                validate_composed(config)  # names of folders hold the words: theirs is the mistake
+                raise
         return config
 
     with initialize_config_dir(str(conf), version_base="1.3", job_name="node-train"):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import islice
 
-from hydra.core.override_parser.types import Glob, Override, RangeSweep
+from hydra.core.override_parser.types import ChoiceSweep, Glob, Override, RangeSweep, Sweep
 
 from node_cli.errors import ConfigError
 
@@ -35,6 +35,11 @@ def _number_of_values(override: Override) -> int:
     if not override.is_discrete_sweep() or isinstance(value, Glob):
         return 1
     if not isinstance(value, RangeSweep):
+        if isinstance(value, ChoiceSweep) and any(isinstance(one, Sweep) for one in value.list):
+            raise ConfigError(
+                f"{override.input_line}: a choice or range cannot be inside of another; write its"
+                " values out."
+            )
         return sum(1 for _ in override.sweep_string_iterator())
     ends = (value.start, value.stop, value.step)
     if not all(end is not None and math.isfinite(end) for end in ends) or value.step == 0:

@@ -278,6 +278,8 @@ def answer(command_line):
 @example(["-sc", "install=nope"])
 @example(["data=pinwheel", "task=cnf-2d", "data.test=99999999999999999999"])
 @example(["optimizer.lr=${..}"])
+@example(["seed=null,choice(1,2)"])
+@example(["~adjoint=0"])
 @given(command_lines)
 def test_every_command_line_is_answered(command_line):
     code, said, left = answer(command_line)
