@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from node_cli.config import overrides as words
 from node_cli.config.catalogue import Catalogue, about_yaml
-from node_cli.config.hydra_settings import check_folders
+from node_cli.config.hydra_settings import check_folders, refuse_references
 from node_cli.config.run import RunConfig, validate
 from node_cli.config.spelling import did_you_mean
 from node_cli.errors import ConfigError
@@ -70,6 +70,7 @@ def search_path(config_dir: Path | None) -> list[str]:
     """The words that have Hydra look into the user's own config folder as well."""
     if config_dir is None:
         return []
+    refuse_references("--config-dir", config_dir)
     return [f"hydra.searchpath=[{words.quoted(f'file://{config_dir.absolute()}')}]"]
 
 

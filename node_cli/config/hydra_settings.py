@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from hydra.core.override_parser.types import Override
@@ -128,10 +129,24 @@ def check_folders(run: Any, sweep: Any, cell: str) -> None:
     for name, folder in (("hydra.run.dir", run), ("hydra.sweep.dir", sweep)):
         if not isinstance(folder, str) or not folder.strip():
             raise ConfigError(f"{name}={show(folder)}: must be the path of a folder.")
+        refuse_references(name, Path(folder))
     if not _EACH_OF_ITS_OWN.fullmatch(cell):
         raise ConfigError(
             f"hydra.sweep.subdir={show(cell)}: each cell needs a folder of its own inside of that"
             " of the sweep: a name without /, with ${hydra.job.num} in it."
+        )
+
+
+def refuse_references(name: str, folder: Path) -> None:
+    """Refuse a folder whose path Hydra would take for a reference to a setting.
+
+    Raises:
+        ConfigError: there is ``${`` in the path, or in that of the working folder before it.
+    """
+    if "${" in str(folder.absolute()):
+        raise ConfigError(
+            f"{name}: there is ${{ in the path {folder.absolute()}, which Hydra takes for a"
+            " reference to a setting. Use a folder with another name."
         )
 
 

@@ -143,3 +143,13 @@ def test_what_a_fuzz_found_is_told(tmp_path, monkeypatch, capsys, words, fragmen
     assert line.startswith("node-train: ")
     assert fragment in line
     assert not list(tmp_path.iterdir())
+
+
+def test_a_working_folder_that_hydra_cannot_name_is_told(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "a${y}"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert node_train_here(["seed=1"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Use a folder with another name" in line
+    assert not list(folder.iterdir())
