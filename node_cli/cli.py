@@ -11,9 +11,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
-import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
@@ -23,13 +21,14 @@ from node_cli.config.composition import composer, hydra_explained, validate_comp
 from node_cli.config.folder_name import register_differing
 from node_cli.config.fresh_folder import register_fresh_folder
 from node_cli.config.location import conf_dir
-from node_cli.config.overrides import cells, check, parse, quoted, with_aliases
+from node_cli.config.overrides import cells, check, quoted, split, with_aliases
 from node_cli.config.resumption import resume, resume_command, resumed_folder
 from node_cli.errors import ConfigError, DisagreementError, Interrupted, RunError, told
 from node_cli.flags import Flags, read_flags
+from node_cli.handing_over import hand_over
 from node_cli.sweeping.cell import Cell
 from node_cli.sweeping.plan import config_dir_of, continued, is_sweep
-from node_cli.sweeping.sweep import fixed_order, overrides_for_hydra, plan_sweep, run_sweep
+from node_cli.sweeping.sweep import fixed_order, overrides_for_hydra, planned, run_sweep
 
 # Of a larger sweep only so many jobs are checked beforehand; each is checked again when it starts.
 _CELLS_CHECKED = 100
@@ -49,9 +48,7 @@ def node_train(arguments: Sequence[str]) -> int:
     """
     # A log file that cannot be written must not bury the run's own message in tracebacks.
     logging.raiseExceptions = False
-    traced = os.environ.pop("HYDRA_FULL_ERROR", "0") == "1" or _asks_for_traceback(arguments)
-    # Hydra then raises what goes wrong, instead of printing it in its own way.
-    os.environ["HYDRA_FULL_ERROR"] = "1"
+    traced = os.environ.get("HYDRA_FULL_ERROR") == "1" or _asks_for_traceback(arguments)
     try:
         return _dispatch(read_flags(arguments), traced)
     except Interrupted as interruption:
@@ -83,11 +80,12 @@ def _dispatch(flags: Flags, traced: bool) -> int:
         return 0
     if heeds_words:
         check(flags.overrides, catalogue)
-    register_fresh_folder(claim=not flags.only_informs)
+    register_fresh_folder(claim=False)
     register_differing()
     if flags.only_informs:
-        with hydra_explained(flags.overrides, catalogue):
-            _hand_over(flags, conf, _nothing)
+        from node_cli.showing import show
+
+        show(flags, conf, catalogue)
         return 0
     if flags.multirun:
         return _sweep(flags, conf, catalogue, traced)
@@ -95,7 +93,7 @@ def _dispatch(flags: Flags, traced: bool) -> int:
         validate_composed(composed(flags.overrides))
     job = _Job(flags.config_dir)
     with hydra_explained(flags.overrides, catalogue):
-        _hand_over(flags, conf, job)
+        hand_over(flags, conf, job)
     return 0 if job.error is None else _report(job.error, traced)
 
 
@@ -118,16 +116,6 @@ def _full_overrides(flags: Flags) -> list[str]:
             f"-m trainer.resume={folder}: that is no sweep; leave out -m to resume a run."
         )
     return resume(overrides, folder)
-
-
-def _hand_over(flags: Flags, conf: Path, job: Callable[[DictConfig], Any]) -> None:
-    """Let Hydra make the run folder, set up the log and call the job, once or for each cell."""
-    sys.argv = [sys.argv[0], *flags.for_hydra()]
-    hydra.main(version_base="1.3", config_path=str(conf), config_name="config")(job)()
-
-
-def _nothing(config: DictConfig) -> None:
-    """The job where something is only shown."""
 
 
 class _Job:
@@ -159,18 +147,20 @@ class _Job:
 def _sweep(flags: Flags, conf: Path, catalogue: Catalogue, traced: bool) -> int:
     flags.overrides = fixed_order(flags.overrides, catalogue)
     with composer(conf, flags.config_dir, catalogue) as composed:
-        fixed = [word for word in parse(flags.overrides) if not word.is_sweep_override()]
-        base = composed([word.input_line or "" for word in fixed])
+        fixed, _ = split(flags.overrides)
+        base = composed(fixed)
         _check_cells(cells(flags.overrides, _CELLS_CHECKED), composed)
         with hydra_explained(flags.overrides, catalogue):
-            plan = plan_sweep(flags.overrides, base, flags.config_dir, traced)
+            register_fresh_folder(claim=True)
+            plan = planned(flags.overrides, base, flags.config_dir, traced)
+            plan.write()
     flags.overrides = [*flags.overrides, *overrides_for_hydra(plan)]
 
-    def hand_over(cell: Cell) -> None:
+    def run_cells(cell: Cell) -> None:
         with hydra_explained(flags.overrides, catalogue):
-            _hand_over(flags, conf, cell)
+            hand_over(flags, conf, cell)
 
-    return run_sweep(plan, hand_over)
+    return run_sweep(plan, run_cells)
 
 
 def _check_cells(

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from node_cli.config.catalogue import Catalogue, Member
+from node_cli.flags import flag_parser
 
 _WIDTH = 100  # of the page, where the terminal is wider
 
@@ -42,22 +43,13 @@ _NAMES = {
     "evaluation.tolerance": "rtol and atol of validation and test; also evaluation.solver",
 }
 
-_FLAGS = {
-    "-m, --multirun": "a sweep: one run for each combination of values with commas",
-    "--cfg job": "show the settings and run nothing; --resolve fills in references",
-    "--config-dir DIR": "add your own groups and members, as DIR/GROUP/MEMBER.yaml",
-    "-sc install=SHELL": "shell completion; SHELL is bash, zsh or fish (--hydra-help says more)",
-    "--info": "where the settings come from",
-    "--version": "the version",
-    "--hydra-help": "the flags of Hydra, on which node-train is built",
-}
-
 _EXAMPLES = {
     "node-train": "the defaults, on a sample of MNIST that is in the package",
     "node-train solver=rk4 solver.step_size=0.25": "a fixed-step solver",
     "node-train model=resnet data=mnist data.root=DIR": "the residual net on the full MNIST",
     "node-train task=cnf-2d data=pinwheel": "a continuous normalizing flow",
     "node-train -m tolerance.rtol=1e-2,1e-3 adjoint=direct,full": "a sweep of four runs",
+    "node-train -m optimizer.lr=0.1,0.01 seed=range(3) --dry-run": "what a sweep would run",
     "node-train trainer.resume=outputs/mnist-odenet/DATE_TIME": "go on with a run",
 }
 
@@ -102,7 +94,7 @@ def _page(catalogue: Catalogue) -> list[RenderableType]:
     page += [Text(), _title("Other groups"), _table(summaries)]
     page += [Text(), _title("Names to set", "NAME=VALUE"), _table(_NAMES)]
     page += [_indented(Text("All of them, with their values: node-train --cfg job"))]
-    page += [Text(), _title("Flags"), _table(_FLAGS)]
+    page += [Text(), _title("Flags"), _table(_flags())]
     page += [Text(), _title("Examples"), *map(_example, _EXAMPLES.items())]
     return page
 
@@ -117,6 +109,17 @@ def _solvers(members: Iterable[Member], defaults: dict[str, str]) -> list[Render
         if rows:
             parts += [_indented(Text(_KINDS.get(kind, kind), style="italic")), _table(rows)]
     return parts
+
+
+def _flags() -> dict[str, str]:
+    """The flags and what they do, as ``-m, --multirun``."""
+    rows = {}
+    for action in flag_parser()._actions:
+        names = sorted({name.replace("_", "-") for name in action.option_strings}, key=len)
+        value = "" if action.nargs == 0 else f" {action.metavar or action.dest.upper()}"
+        if names:
+            rows[f"{', '.join(names)}{value}"] = action.help or ""
+    return rows
 
 
 def _starred(member: Member, group: str, defaults: dict[str, str]) -> str:

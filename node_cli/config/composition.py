@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from node_cli.config import overrides as words
 from node_cli.config.catalogue import Catalogue, about_yaml
+from node_cli.config.hydra_settings import check_folders, refuse_references
 from node_cli.config.run import RunConfig, validate
 from node_cli.config.spelling import did_you_mean
 from node_cli.errors import ConfigError
@@ -45,19 +46,32 @@ def composer(
         A function of the words of a run, which gives the config with Hydra's own part. It raises
         ``ConfigError`` where the words make none.
     """
-    extra = []
-    if config_dir is not None:
-        extra = [f"hydra.searchpath=[{words.quoted(f'file://{config_dir.absolute()}')}]"]
+    extra = search_path(config_dir)
 
     def composed(job: Sequence[str]) -> DictConfig:
         words.check(job, catalogue)
         with hydra_explained(job, catalogue):
             config = compose("config", [*job, *extra], return_hydra_config=True)
             _refuse_code(OmegaConf.to_container(config.hydra, resolve=False))
+            sweep = OmegaConf.to_container(config.hydra.sweep, resolve=False)
+            assert isinstance(sweep, dict)
+            try:
+                check_folders(config.hydra.run.dir, config.hydra.sweep.dir, str(sweep["subdir"]))
+            except OmegaConfBaseException:
+                validate_composed(config)  # names of folders hold the words: theirs is the mistake
+                raise
         return config
 
     with initialize_config_dir(str(conf), version_base="1.3", job_name="node-train"):
         yield composed
+
+
+def search_path(config_dir: Path | None) -> list[str]:
+    """The words that have Hydra look into the user's own config folder as well."""
+    if config_dir is None:
+        return []
+    refuse_references("--config-dir", config_dir)
+    return [f"hydra.searchpath=[{words.quoted(f'file://{config_dir.absolute()}')}]"]
 
 
 def validate_composed(config: DictConfig) -> RunConfig:

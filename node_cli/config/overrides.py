@@ -14,7 +14,13 @@ from node_cli.config.catalogue import Catalogue
 from node_cli.config.explanation import show
 from node_cli.config.hydra_settings import LAUNCHERS, SWEEPERS, check_hydra
 from node_cli.config.spelling import did_you_mean
+from node_cli.config.swept_values import number_of_cells
 from node_cli.errors import ConfigError
+
+# What Hydra takes as a name, without @PACKAGE: no setting here has another place than its own.
+_NAME = re.compile(r"(\+{0,2}|~)[A-Za-z_][\w-]*([./][A-Za-z_0-9][\w-]*)*", re.ASCII)
+# Resolvers, as in ${now:%Y}, can do what they like as soon as they are resolved.
+_REFERENCES_ONLY = re.compile(r"([^$]|\$(?!\{)|\$\{\.*[A-Za-z_][\w.-]*(\[\d+\])?\})*", re.DOTALL)
 
 _ALIASES = {
     "adjoint": {"true": "on", "false": "off"},
@@ -57,22 +63,43 @@ def check(overrides: Sequence[str], catalogue: Catalogue) -> None:
         ConfigError: a group given twice or without a single member, or code to import.
     """
     seen: dict[str, str] = {}
-    for override in parse(overrides):
-        key, word = override.get_key_element(), override.input_line or ""
-        key = key.lstrip("+~")
+    swept: set[str] = set()
+    parsed = parse(overrides)
+    for override in parsed:
+        key, word = _key(override), override.input_line or ""
         if "_target_" in word:
             raise ConfigError(f"{word}: the command line cannot name code to import.")
+        if not _REFERENCES_ONLY.fullmatch(word):
+            raise ConfigError(
+                f"{word}: between ${{ and }} there can only be the name of a setting, as in"
+                " ${tolerance.rtol}."
+            )
+        if override.is_delete():
+            raise ConfigError(
+                f"{word}: no setting can be taken away; leave the word out, or give another value."
+            )
         if re.match(r"hydra\b", key):
             check_hydra(override, catalogue)
+        if override.is_sweep_override():
+            swept.add(key)
+        if key in seen and (key in catalogue.groups or key in swept):
+            raise ConfigError(f"{seen[key]} {word}: {key} is given twice; give it once.")
         if key in catalogue.groups:
-            if key in seen:
-                raise ConfigError(f"{seen[key]} {word}: {key} is given twice; give it once.")
-            if not override.is_delete():
-                _check_member(key, override, catalogue)
+            _check_member(key, override, catalogue)
         seen[key] = word  # of a setting that is given twice the last counts, as in Hydra
+    number_of_cells(parsed)
     steps = [seen.get(key, "null") for key in ("solver.step_size", "solver.num_steps")]
     if not any(word.endswith("null") for word in steps):
         raise ConfigError(f"{' '.join(steps)}: give the one or the other, not both.")
+
+
+def split(overrides: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words that all cells of a sweep share, and those that are swept over."""
+    fixed: list[str] = []
+    swept: list[str] = []
+    for override in parse(overrides):
+        (swept if override.is_sweep_override() else fixed).append(override.input_line or "")
+    return fixed, swept
 
 
 def cells(overrides: Sequence[str], most: int) -> Iterator[list[str]]:
@@ -97,18 +124,27 @@ def quoted(text: str) -> str:
 
 
 def _parse_one(word: str) -> Override:
-    if not word.partition("=")[0].strip("+~ "):
+    name, equals, value = word.partition("=")
+    if not name.strip("+~ "):
         raise ConfigError(f"'{word}': a setting is written as NAME=VALUE.")
-    if "=" not in word and not word.startswith("~"):
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{word}: '{name}' is not the name of a setting. A name is made of letters, digits, _,"
+            " and dots, as in tolerance.rtol=1e-3."
+        )
+    if not equals and not word.startswith("~"):
         raise ConfigError(f"{word}: a setting is written as NAME=VALUE, here {word}=VALUE.")
     try:
         return OverridesParser.create().parse_override(word)
-    except HydraException as error:
-        name, _, value = word.partition("=")
+    except (HydraException, ValueError, RecursionError) as error:
         raise ConfigError(
             f"{word}: the value cannot be read. Text with special characters needs quotes that"
             f' reach node-train: "{name}={quoted(value)}".'
         ) from error
+
+
+def _key(override: Override) -> str:
+    return str(override.get_key_element()).lstrip("+~")
 
 
 def _check_member(group: str, override: Override, catalogue: Catalogue) -> None:

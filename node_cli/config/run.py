@@ -13,7 +13,7 @@ from node_cli.config.evaluation import EvaluationConfig
 from node_cli.config.explanation import explain
 from node_cli.config.flow import RegularizationConfig, TraceConfig
 from node_cli.config.model import ModelConfig
-from node_cli.config.schema import AsTuple, Schema
+from node_cli.config.schema import AsTuple, Schema, Seed
 from node_cli.config.solving import AdjointConfig, BackendConfig, SolverConfig, ToleranceConfig
 from node_cli.config.study import StudyConfig
 from node_cli.config.task import TaskConfig
@@ -33,7 +33,7 @@ class DebugConfig(Schema):
 class RunConfig(Schema):
     """Everything that a run is told; ``model_dump(mode="json")`` gives it back as plain values."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**63), "an integer from 0 to 9223372036854775807"]
+    seed: Seed
     objectives: Annotated[
         tuple[Objective, ...],
         AsTuple,

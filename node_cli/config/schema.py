@@ -20,7 +20,11 @@ class Schema(BaseModel):
     )
 
 
-Count = Annotated[int, Field(ge=1), "an integer >= 1"]
+# Above it no array fits a memory and no run ends; far above, torch and NumPy have no such integer.
+MOST = 1_000_000_000
+Count = Annotated[int, Field(ge=1, le=MOST), f"an integer >= 1 and <= {MOST}"]
+Whole = Annotated[int, Field(ge=0, le=MOST), f"an integer >= 0 and <= {MOST}"]
+Seed = Annotated[int, Field(ge=0, lt=2**63), "an integer from 0 to 9223372036854775807"]
 Positive = Annotated[float, Field(gt=0), "a finite number > 0"]
 NonNegative = Annotated[float, Field(ge=0), "a finite number >= 0"]
 FromZeroBelowOne = Annotated[float, Field(ge=0, lt=1), "a number from 0 to below 1"]

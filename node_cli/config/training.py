@@ -108,7 +108,7 @@ class TrainerConfig(Schema):
     clip_norm: Positive | None
     precision: Literal["fp32", "bf16", "fp16"]
     device: Annotated[
-        str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$"), "one of auto, cpu, cuda, cuda:N"
+        str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$"), "one of auto, cpu, cuda, cuda:N"
     ]
     threads: Count | None
     patience: Count | None

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
 from hydra.core.override_parser.types import ChoiceSweep, Glob, RangeSweep
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from node_cli.config.catalogue import Catalogue
 from node_cli.config.overrides import parse, quoted
 from node_cli.config.resumption import resume_command
+from node_cli.config.swept_values import number_of_cells
 from node_cli.console import line_console
 from node_cli.errors import ConfigError, Interrupted
 from node_cli.report.cell_table import cell_name, cell_table
@@ -48,10 +48,10 @@ def fixed_order(words: Sequence[str], catalogue: Catalogue) -> list[str]:
     return written
 
 
-def plan_sweep(
-    words: Sequence[str], config: DictConfig, config_dir: Path | None, traced: bool
+def planned(
+    words: Sequence[str], config: DictConfig, config_dir: Path | None, traced: bool = False
 ) -> SweepPlan:
-    """The plan of a sweep, written into its folder.
+    """The plan of a sweep.
 
     Args:
         words: of the command line.
@@ -68,11 +68,11 @@ def plan_sweep(
     launcher = choices["hydra/launcher"].rpartition("/")[2]
     # A file of the user's own may have another name for it.
     searches = "optuna" in hydra["sweeper"]["_target_"]
-    cells = int(hydra["sweeper"]["n_trials"]) if searches else _number_of_cells(words)
+    cells = int(hydra["sweeper"]["n_trials"]) if searches else number_of_cells(parse(words))
+    OmegaConf.clear_cache(config)  # a folder's name that was only looked at may be taken by now
     folder = Path(hydra["sweep"]["dir"])
     _refuse_another(folder, words)
-    folder.mkdir(parents=True, exist_ok=True)
-    plan = SweepPlan(
+    return SweepPlan(
         folder.absolute(),
         tuple(words),
         cells,
@@ -82,21 +82,6 @@ def plan_sweep(
         config_dir,
         traced,
     )
-    plan.write()
-    return plan
-
-
-def _number_of_cells(words: Sequence[str]) -> int:
-    counts = []
-    for override in parse(words):
-        if override.is_sweep_override():
-            if not override.is_discrete_sweep():
-                raise ConfigError(
-                    f"{override.input_line}: only a search can choose from an interval; add"
-                    " hydra/sweeper=optuna, or give a list of values."
-                )
-            counts.append(len(list(override.sweep_string_iterator())))
-    return math.prod(counts)
 
 
 def _refuse_another(folder: Path, words: Sequence[str]) -> None:
@@ -114,13 +99,18 @@ def _refuse_another(folder: Path, words: Sequence[str]) -> None:
         )
 
 
+def shared_names(plan: SweepPlan) -> list[str]:
+    """The settings that all cells share, which are no part of the names of their folders."""
+    return [o.get_key_element() for o in parse(plan.overrides) if not o.is_sweep_override()]
+
+
 def overrides_for_hydra(plan: SweepPlan) -> list[str]:
     """What Hydra is told beside the words of the user."""
-    fixed = [o.get_key_element() for o in parse(plan.overrides) if not o.is_sweep_override()]
+    shared = ",".join(map(quoted, shared_names(plan)))
     told = [
         # Written out, because it is resolved anew in the processes of other launchers.
         f"hydra.sweep.dir={quoted(str(plan.folder))}",
-        f"hydra.job.config.override_dirname.exclude_keys=[{','.join(map(quoted, fixed))}]",
+        f"hydra.job.config.override_dirname.exclude_keys=[{shared}]",
     ]
     if plan.searches:
         directions = ["minimize"] * len(plan.objectives)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from node_cli.cli import node_train as node_train_here
 from node_cli.data.idx import write_idx
 
 
@@ -26,7 +27,7 @@ from node_cli.data.idx import write_idx
         ("solver=rk4,euler", ["needs the flag -m"]),
         ("-m seed=0,1,-2", ["seed=-2", "an integer from 0"]),
         ("--hlep", ["there is no such flag", "did you mean --help?"]),
-        ("-m --cfg=job", ["only one of these"]),
+        ("-m --info=all", ["only one of these"]),
         ("--config-dir=nowhere", ["there is no such folder"]),
         ("model._target_=os.system", ["cannot name code"]),
         ("+hydra.callbacks.x._target_=os.system", ["cannot name code"]),
@@ -97,3 +98,58 @@ def test_a_folder_that_holds_a_run_is_not_written_over(node_train, tmp_path):
     assert done.returncode == 2
     assert "already holds a run" in done.stderr
     assert (run / "metrics.jsonl").read_text() == '{"step": 1}\n'
+
+
+@pytest.mark.parametrize(
+    ("words", "fragment"),
+    [
+        ("@x=1", "'@x' is not the name of a setting"),
+        ("a@b=1", "'a@b' is not the name"),
+        ("-m seed=range(1,2,0)", "a STEP that is not 0"),
+        ("-m seed=range(0,inf)", "finite numbers"),
+        ("-m seed=range(0,1,1e-9)", "more than 10000 runs"),
+        ("-m seed=range(200) tolerance.rtol=range(200)", "more than 10000 runs"),
+        ("-m seed=range(0)", "this range has no values"),
+        ("-m seed=0,1 seed=2,3", "seed is given twice"),
+        ("-m seed=0,1 seed=5", "seed is given twice"),
+        ("-m hydra.run.dir=a,b", "give one"),
+        ("-m hydra.sweep.subdir=a,b seed=0,1", "give one"),
+        ("trainer.x=${fresh_folder:x}", "the name of a setting"),
+        ("data.root=${oc.env:HOME}", "the name of a setting"),
+        ("hydra.run.dir=", "the path of a folder"),
+        ("hydra.run.dir=null", "the path of a folder"),
+        ("-m seed=0,1 hydra.sweep.dir=", "the path of a folder"),
+        ("-m seed=0,1 hydra.sweep.subdir=", "a folder of its own"),
+        ("-m seed=0,1 hydra.sweep.subdir=x", "a folder of its own"),
+        ("-m seed=0,1 hydra.sweep.subdir=../${hydra.job.num}", "a folder of its own"),
+        ("hydra.verbose=[1]", "the name of a logger"),
+        ("hydra.verbose={a:1}", "the name of a logger"),
+        ("-m seed=0,1 hydra.launcher.n_jobs=0 hydra/launcher=joblib", "or -1"),
+        ("-sc", "-sc install=bash"),
+        ("-sc install=nope", "one of bash, fish, zsh"),
+        ("task=cnf-2d data.test=99999999999999999999", "<= 1000000000"),
+        ("trainer.device=cuda:99999999999999999999", "cuda:N"),
+        ("optimizer.lr=${..}", "the name of a setting"),
+        ("optimizer.lr=${nowhere}", "nowhere"),
+        ("optimizer.lr=${optimizer.lr}", "optimizer.lr"),
+        ("~seed", "no setting can be taken away"),
+        ("data.root=a=b", "needs quotes"),
+    ],
+)
+def test_what_a_fuzz_found_is_told(tmp_path, monkeypatch, capsys, words, fragment):
+    monkeypatch.chdir(tmp_path)
+    assert node_train_here(words.split(" ")) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("node-train: ")
+    assert fragment in line
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_working_folder_that_hydra_cannot_name_is_told(tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "a${y}"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert node_train_here(["seed=1"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Use a folder with another name" in line
+    assert not list(folder.iterdir())

@@ -3,10 +3,14 @@
 import subprocess
 import sys
 
+import hydra
+import hydra._internal.utils
 import pytest
 import yaml
 
+import node_cli.training.run
 from node_cli import __version__
+from node_cli.cli import node_train as node_train_here
 from node_cli.config.solving import METHODS
 
 
@@ -16,7 +20,7 @@ def test_the_help_page_names_what_can_be_chosen(node_train, tmp_path):
     for word in ("mnist-odenet", *METHODS, "direct", "full", "seminorm", "on", "off"):
         assert f" {word}" in shown.stdout, word
     examples = shown.stdout.partition("Examples")[2]
-    assert examples.count("node-train") == 6
+    assert examples.count("node-train") == 7
     assert "dopri5*" in shown.stdout
     assert not list(tmp_path.iterdir())
 
@@ -77,3 +81,29 @@ def test_shell_completion_completes_members(node_train):
     )
     assert done.returncode == 0
     assert {"solver=dopri5", "solver=dopri8"} <= set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--cfg", "job"),
+        ("--info", "defaults"),
+        ("--hydra-help",),
+        ("-sc", "install=bash"),
+        ("-sc", "query=bash"),
+        ("--dry-run",),
+        ("hydra.run.dir=here",),
+    ],
+)
+def test_hydra_never_builds_its_own_parser(tmp_path, monkeypatch, words):
+    """Under Python 3.14 it cannot: one of its help texts is no text."""
+
+    def badly_formed():
+        raise ValueError("badly formed help string")
+
+    for module in (hydra.main.__globals__, vars(hydra._internal.utils)):
+        monkeypatch.setitem(module, "get_args_parser", badly_formed)
+    monkeypatch.setattr(node_cli.training.run, "run", lambda *_, **__: {})
+    monkeypatch.setenv("COMP_LINE", "node-train solver=")
+    monkeypatch.chdir(tmp_path)
+    assert node_train_here(words) == 0

@@ -1,0 +1,40 @@
+"""Hands a command line that has been read and checked over to Hydra.
+
+Hydra is called by its API. Its own ``hydra.main`` would read the command line a second time, with
+a parser that Python 3.14 refuses to build.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig
+
+from node_cli.config.composition import search_path
+from node_cli.config.fresh_folder import register_fresh_folder
+from node_cli.flags import Flags
+
+_CONFIG = "config"
+
+
+def hand_over(flags: Flags, conf: Path, job: Callable[[DictConfig], Any]) -> None:
+    """Let Hydra make the run folder, set up the log and call the job, once or for each cell.
+
+    Args:
+        flags: the command line; a run, or a sweep with ``multirun``.
+        conf: the folder of the config tree.
+        job: called with the config of each run.
+    """
+    register_fresh_folder(claim=True)
+    words = [*flags.overrides, *search_path(flags.config_dir)]
+    with initialize_config_dir(str(conf), version_base="1.3", job_name="node-train"):
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        if flags.multirun:
+            hydra.multirun(_CONFIG, job, [*words, "hydra.mode=MULTIRUN"])
+        else:
+            hydra.run(_CONFIG, job, [*words, "hydra.mode=RUN"])
