@@ -68,7 +68,7 @@ def test_the_density_integrates_to_one_and_the_flow_is_inverted(config_of, words
     task, model = built(config_of, *words)
     loaders = trained(task, model)
     with torch.no_grad():
-        audit = task.audit(model.eval(), loaders.test, draw=False)
+        audit = task.audit(model.eval(), loaders.test, False, steps, print)
     assert audit.metrics["density_integral"] == pytest.approx(1, abs=0.01)
     assert 0 < audit.metrics["inversion_error"] <= audit.metrics["inversion_error_max"] < 0.01
     assert not audit.animations
@@ -79,7 +79,7 @@ def test_figures_and_animation(config_of):
     loaders = trained(task, model, 5)
     with torch.no_grad():
         figures = task.figures(model.eval(), loaders.val, HISTORY)
-        audit = task.audit(model, loaders.test, draw=True)
+        audit = task.audit(model, loaders.test, True, 5, told.append)
     assert set(figures) == {"density", "paths", "nll_per_epoch", "nfe_per_epoch"}
     titles = [axis.get_title() for axis in figures["density"].axes]
     assert titles[:4] == ["data", "samples of the model", "density of the model", "true density"]
