@@ -11,6 +11,8 @@ from node_cli.training.progress import RunProgress
 _ROWS = 40  # about so many are printed of a run of any length
 _GAP = "  "
 _NUMBER = 9  # characters of a value
+_TIME = 6
+_MARK = "new best"
 
 
 class EpochTable:
@@ -19,11 +21,13 @@ class EpochTable:
     Args:
         best: the metric that counts.
         last_epoch: where the run ends at the latest, if that is known.
+        width: of a line; columns that it has no room for are left out, from the right.
     """
 
-    def __init__(self, best: BestMetric, last_epoch: int | None) -> None:
+    def __init__(self, best: BestMetric, last_epoch: int | None, width: int = 100) -> None:
         self._best = best
         self.last_epoch = last_epoch
+        self._width = width
         self._columns: list[_Column] = []
 
     def rows(
@@ -47,16 +51,22 @@ class EpochTable:
         values = {**means, **validation}
         lines = []
         if not self._columns:
-            self._columns = _columns(self._best, values)
+            self._columns = self._fitting(_columns(self._best, values))
             head = [column.title.rjust(column.width) for column in self._columns]
-            lines = [_GAP.join(["epoch".rjust(self._epoch_width), *head, "time".rjust(6)])]
+            lines = [_GAP.join(["epoch".rjust(self._epoch_width), *head, "time".rjust(_TIME)])]
         elif not last and not is_shown(epoch, self.last_epoch):
             return []
         total = f"/{self.last_epoch}" if self.last_epoch else ""
         cells = [f"{epoch}{total}".rjust(self._epoch_width)]
         cells += [column.shown(values) for column in self._columns]
-        cells += [elapsed(progress.seconds).rjust(6), *(["new best"] if better else [])]
+        cells += [elapsed(progress.seconds).rjust(_TIME), *([_MARK] if better else [])]
         return [*lines, _GAP.join(cells)]
+
+    def _fitting(self, columns: list[_Column]) -> list[_Column]:
+        room = self._width - self._epoch_width - len(_GAP + _GAP + _MARK) - _TIME
+        while len(columns) > 2 and sum(len(_GAP) + column.width for column in columns) > room:
+            columns = columns[:-1]
+        return columns
 
     @property
     def _epoch_width(self) -> int:
@@ -73,7 +83,8 @@ def is_shown(epoch: int, last_epoch: int | None) -> bool:
     """
     if last_epoch is not None:
         return epoch in (1, last_epoch) or epoch % -(-last_epoch // _ROWS) == 0
-    return epoch % 10 ** max(0, len(str(epoch - 1)) - 1) == 0
+    power: int = 10 ** max(0, len(str(epoch - 1)) - 1)
+    return epoch % power == 0
 
 
 def number(value: float, width: int = _NUMBER, decimals: int = 4) -> str:

@@ -83,7 +83,7 @@ class TrainingLoop:
         if config.trainer.overfit_batches is not None:
             self._epoch_batches = min(self._epoch_batches, config.trainer.overfit_batches)
         self._total_steps = self._count_steps()
-        self._epochs = EpochTable(task.best, self._last_epoch())
+        self._epochs = EpochTable(task.best, self._last_epoch(), terminal.width)
 
     def restore(self, checkpoint: dict[str, Any]) -> None:
         """Go back to where a checkpoint was written.

@@ -54,6 +54,11 @@ class Terminal:
         if self._bar is not None:
             self._bar.stop()
 
+    @property
+    def width(self) -> int:
+        """Characters of a line."""
+        return min(_WIDTH, self.console.width)
+
     def line(self, text: str, style: str | None = None) -> None:
         """Print a line that stays, and write it to the log of the run."""
         self.note(text)
@@ -63,7 +68,7 @@ class Terminal:
         """Print parts of a text in as few lines as the terminal has room for; log it as one."""
         parts = list(parts)
         self.note(between.join(parts))
-        for line in packed(parts, between, min(_WIDTH, self.console.width)):
+        for line in packed(parts, between, self.width):
             self.show(line, style)
 
     def show(self, text: str, style: str | None = None) -> None:
