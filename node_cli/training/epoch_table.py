@@ -10,7 +10,7 @@ from node_cli.training.progress import RunProgress
 
 _ROWS = 40  # about so many are printed of a run of any length
 _GAP = "  "
-_NUMBER = 9  # characters of a value
+_NUMBER = 10  # characters of a value
 _TIME = 6
 _MARK = "new best"
 
@@ -100,8 +100,10 @@ def elapsed(seconds: float) -> str:
     """A time in at most 6 characters: seconds, minutes or hours."""
     if seconds < 999.5:
         return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 99.5 else f"{minutes / 60:.1f} h"
+    minutes, hours = seconds / 60, seconds / 3600
+    if minutes < 99.5:
+        return f"{minutes:.0f} min"
+    return f"{hours:.1f} h" if hours < 99.95 else f"{hours:.0f} h"
 
 
 @dataclass(frozen=True)
