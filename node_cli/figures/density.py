@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import LineCollection
+from matplotlib.collections import LineCollection, QuadMesh
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
@@ -116,17 +117,11 @@ def animation(frames: Iterable[Frame], box: Box, title: str, seconds: float = 0.
     from PIL import Image
 
     pictures = []
+    film = None
     for frame in frames:
-        figure = new_figure(6.6, 3.6)
-        figure.suptitle(f"{title}, {frame.label}")
-        axes = figure.subplots(1, 2)
-        _histogram(axes[0], frame.samples, box, "samples")
-        _picture(axes[1], frame.density, box, float(frame.density.max()), "density")
-        canvas = figure.canvas
-        assert isinstance(canvas, FigureCanvasAgg)
-        canvas.draw()
-        rgba = Image.frombytes("RGBA", canvas.get_width_height(), bytes(canvas.buffer_rgba()))
-        pictures.append(rgba.convert("RGB").convert("P", palette=Image.Palette.ADAPTIVE))
+        film = film or _Film(frame, box, title)
+        picture = Image.fromarray(film.drawn(frame))
+        pictures.append(picture.convert("P", palette=Image.Palette.ADAPTIVE))
     durations = [round(1000 * seconds)] * (len(pictures) - 1) + [1500]
     buffer = io.BytesIO()
     pictures[0].save(
@@ -138,6 +133,51 @@ def animation(frames: Iterable[Frame], box: Box, title: str, seconds: float = 0.
         loop=0,
     )
     return buffer.getvalue()
+
+
+class _Film:
+    """A figure that is laid out once, in which only what changes is drawn for each frame.
+
+    Args:
+        first: the frame that it is laid out with.
+        box: what is shown.
+        title: above each frame.
+    """
+
+    def __init__(self, first: Frame, box: Box, title: str) -> None:
+        self._box, self._title = box, title
+        figure = new_figure(6.6, 3.6)
+        left, right = figure.subplots(1, 2)
+        self._heading = figure.suptitle(f"{title}, {first.label}")
+        self._samples = _histogram(left, first.samples, box, "samples")
+        self._density = _picture(right, first.density, box, float(first.density.max()), "density")
+        # From below; the borders of the panels lie on the edges of what is in them.
+        self._changing: list[Artist] = [
+            self._heading,
+            self._samples,
+            *left.spines.values(),
+            self._density,
+            *right.spines.values(),
+        ]
+        for artist in self._changing:
+            artist.set_animated(True)
+        assert isinstance(figure.canvas, FigureCanvasAgg)
+        self._canvas = figure.canvas
+        self._canvas.draw()
+        self._unchanging = self._canvas.copy_from_bbox(figure.bbox)
+
+    def drawn(self, frame: Frame) -> NDArray[np.uint8]:
+        """A frame as a picture, ``[height, width, 3]``."""
+        self._heading.set_text(f"{self._title}, {frame.label}")
+        counts = _counts(frame.samples, self._box)
+        self._samples.set_array(counts)
+        self._samples.set_clim(counts.min(), counts.max())
+        self._density.set_data(frame.density)
+        self._density.set_clim(0.0, float(frame.density.max()) or None)
+        self._canvas.restore_region(self._unchanging)
+        for artist in self._changing:
+            artist.draw(self._canvas.get_renderer())
+        return np.array(self._canvas.buffer_rgba())[..., :3].copy()
 
 
 def pair_plots(data: Floats, samples: Floats, columns: Sequence[str], title: str) -> Figure:
@@ -182,10 +222,18 @@ def pair_plots(data: Floats, samples: Floats, columns: Sequence[str], title: str
     return figure
 
 
-def _histogram(axis: Axes, points: Floats, box: Box, title: str) -> None:
-    area = ((box[0], box[1]), (box[2], box[3]))
-    axis.hist2d(points[:, 0], points[:, 1], bins=_BINS, range=area, cmap="viridis")
+def _histogram(axis: Axes, points: Floats, box: Box, title: str) -> QuadMesh:
+    edges = (np.linspace(box[0], box[1], _BINS + 1), np.linspace(box[2], box[3], _BINS + 1))
+    mesh = axis.pcolormesh(*edges, _counts(points, box), cmap="viridis")
     _frame(axis, box, title)
+    return mesh
+
+
+def _counts(points: Floats, box: Box) -> NDArray[np.float64]:
+    """Points in each cell of the box, ``[rows, columns]``, the first row at the bottom."""
+    area = ((box[0], box[1]), (box[2], box[3]))
+    counts, _, _ = np.histogram2d(points[:, 0], points[:, 1], bins=_BINS, range=area)
+    return counts.T
 
 
 def _picture(axis: Axes, density: Floats, box: Box, top: float, title: str) -> AxesImage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
@@ -150,12 +150,21 @@ class Task(ABC):
             history: one mapping of tag to value for each epoch so far.
         """
 
-    def audit(self, model: nn.Module, data: EvaluationData, draw: bool) -> Audit:
+    def audit(
+        self,
+        model: nn.Module,
+        data: EvaluationData,
+        draw: bool,
+        steps: int,
+        tell: Callable[[str], None],
+    ) -> Audit:
         """Examine the tested model in ways that are too dear for each epoch.
 
         Args:
             model: in evaluation mode, with the best weights.
             data: the test set.
             draw: whether animations are wanted.
+            steps: that the run has trained; a short run is not examined longer than it took.
+            tell: is called with the name of what begins, such as ``drawing the animation``.
         """
         return Audit()

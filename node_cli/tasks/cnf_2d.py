@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -30,10 +30,43 @@ _SHOWN_POINTS = 20_000
 _SHOWN_PATHS = 150
 _PATH_PLACES = 21
 _GRID = 100
-_AUDITED_GRID = 250
-_FRAMES = 31
-_FRAME_GRID = 80
 _FIGURE_SEED = 0
+
+
+class AuditSize(NamedTuple):
+    """How finely a trained flow is examined.
+
+    Attributes:
+        grid: cells on a side, over which the density is integrated.
+        frames: of the animation.
+        frame_grid: cells on a side of the density in each of them.
+    """
+
+    grid: int
+    frames: int
+    frame_grid: int
+
+    @classmethod
+    def after(cls, trained_points: int) -> AuditSize:
+        """The size for a run that has trained on so many points.
+
+        The full audit evaluates the density at about 160,000 points, so it belongs to runs that
+        trained on at least as many. After fewer, its points become fewer in proportion, down to
+        what still gives the integral within 1 % and an animation that can be followed.
+        """
+        share = min(1.0, trained_points / _FULL_AUDIT_POINTS)
+        side = math.sqrt(share)
+        full, least = _FULL_AUDIT, _LEAST_AUDIT
+        return cls(
+            max(least.grid, round(full.grid * side)),
+            max(least.frames, round(full.frames * share)),
+            max(least.frame_grid, round(full.frame_grid * side)),
+        )
+
+
+_FULL_AUDIT = AuditSize(grid=250, frames=31, frame_grid=80)
+_LEAST_AUDIT = AuditSize(grid=100, frames=11, frame_grid=50)
+_FULL_AUDIT_POINTS = 160_000
 
 
 class Cnf2d(DensityTask):
@@ -121,10 +154,20 @@ class Cnf2d(DensityTask):
             **self.curves(history),
         }
 
-    def audit(self, model: nn.Module, data: EvaluationData, draw: bool) -> Audit:
+    def audit(
+        self,
+        model: nn.Module,
+        data: EvaluationData,
+        draw: bool,
+        steps: int,
+        tell: Callable[[str], None],
+    ) -> Audit:
         """Inversion error, the density's integral over all that is drawn, and an animation."""
         from node_cli.figures.density import animation
 
+        assert isinstance(self.config.data, PlaneConfig)
+        size = AuditSize.after(steps * self.config.data.batch_size)
+        tell("examining the density")
         assert isinstance(model, NormalizingFlow)
         assert isinstance(data, PointBatches)
         points = data.points
@@ -133,33 +176,35 @@ class Cnf2d(DensityTask):
         base = model.draw_base(len(first), generator)
         samples = model.inverse(base)
         box = box_around(points, samples)
-        density = self._on_grid(model, box, _AUDITED_GRID)
+        density = self._on_grid(model, box, size.grid)
         metrics = {
             **inversion_error(model, first),
             "density_integral": float(density.double().mean()) * area(box),
         }
         if not draw:
             return Audit(metrics)
-        label = self.data_label
+        tell("drawing the animation")
         wide = box_around(points, samples, base)
-        gif = animation(self._frames(model, base, wide), wide, label)
+        gif = animation(self._frames(model, base, wide, size), wide, self.data_label)
         return Audit(metrics, animations={"density_over_time": gif})
 
-    def _frames(self, model: NormalizingFlow, base: Tensor, box: Box) -> Iterator[Frame]:
+    def _frames(
+        self, model: NormalizingFlow, base: Tensor, box: Box, size: AuditSize
+    ) -> Iterator[Frame]:
         from node_cli.figures.density import Frame
 
-        grid = grid_points(box, _FRAME_GRID).to(base)
-        each = max(2, math.ceil((_FRAMES - 1) / model.flows) + 1)
+        grid = grid_points(box, size.frame_grid).to(base)
+        each = max(2, math.ceil((size.frames - 1) / model.flows) + 1)
         paths = model.paths(base, each)
         last = len(paths) - 1
         for number, samples in enumerate(paths):
             share = number / last
             position = number / (each - 1)
-            density = model.density_along(grid, position).exp().reshape(_FRAME_GRID, _FRAME_GRID)
+            density = model.density_along(grid, position).exp()
             yield Frame(
                 f"{share:.0%} of the way from the base",
                 samples.cpu().numpy(),
-                density.cpu().numpy(),
+                density.reshape(size.frame_grid, size.frame_grid).cpu().numpy(),
             )
 
     def _on_grid(self, model: NormalizingFlow, box: Box, size: int) -> Tensor:

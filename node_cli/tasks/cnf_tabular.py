@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,7 +92,14 @@ class CnfTabular(DensityTask):
             **self.curves(history),
         }
 
-    def audit(self, model: nn.Module, data: EvaluationData, draw: bool) -> Audit:
+    def audit(
+        self,
+        model: nn.Module,
+        data: EvaluationData,
+        draw: bool,
+        steps: int,
+        tell: Callable[[str], None],
+    ) -> Audit:
         """Inversion error on test rows, and their NLL by a Gaussian, for comparison."""
         assert isinstance(model, NormalizingFlow)
         assert isinstance(data, PointBatches)

@@ -21,6 +21,7 @@ from node_cli.studies.subject import Findings, Row, Subject, same_randomness, so
 from node_cli.studies.table import shown
 from node_cli.tasks.base import Batch, EvaluationData, Split, Task
 from node_cli.training.checkpoint import checkpoint_paths, write_checkpoint
+from node_cli.training.epoch_table import EpochTable
 from node_cli.training.interruption import StopRequest
 from node_cli.training.optimization import build_optimizer, learning_rate_factor
 from node_cli.training.progress import RunProgress
@@ -82,6 +83,7 @@ class TrainingLoop:
         if config.trainer.overfit_batches is not None:
             self._epoch_batches = min(self._epoch_batches, config.trainer.overfit_batches)
         self._total_steps = self._count_steps()
+        self._epochs = EpochTable(task.best, self._last_epoch(), terminal.width)
 
     def restore(self, checkpoint: dict[str, Any]) -> None:
         """Go back to where a checkpoint was written.
@@ -136,7 +138,7 @@ class TrainingLoop:
         Raises:
             Interrupted: a signal came; the last checkpoint is already that of the end.
         """
-        self._terminal.phase("testing")
+        self._terminal.announce("testing")
         self.model.load_state_dict(best["model"])
         values = self._evaluate("test")
         if self.config.evaluation.differs:
@@ -152,7 +154,13 @@ class TrainingLoop:
     def _audit(self) -> dict[str, float]:
         """The task's own examination of the tested model; its metrics by tag."""
         with self._evaluating():
-            audit = self.task.audit(self.model, self._loaders.test, self.config.trainer.figures)
+            audit = self.task.audit(
+                self.model,
+                self._loaders.test,
+                self.config.trainer.figures,
+                self.progress.step,
+                self._terminal.announce,
+            )
         self._recorder.animations(self.progress.step, audit.animations)
         return {f"{name}/test": value for name, value in audit.metrics.items()}
 
@@ -162,7 +170,7 @@ class TrainingLoop:
         Raises:
             Interrupted: a signal came; the last checkpoint is already that of the end.
         """
-        self._terminal.phase("measuring")
+        self._terminal.announce("measuring")
 
         def tell(row: Row) -> None:
             self._terminal.line("  ".join(f"{name} {shown(value)}" for name, value in row.items()))
@@ -315,8 +323,10 @@ class TrainingLoop:
         if better:
             progress.best, progress.best_epoch = value, progress.epoch + 1
         self._recorder.scalars(progress.step, self._epochs_done(), validation)
-        last_epoch = self.config.trainer.max_epochs
-        self._terminal.line(epoch_line(progress, last_epoch, means, validation, better))
+        last_epoch = self._epochs.last_epoch
+        self._terminal.note(epoch_line(progress, last_epoch, means, validation, better))
+        for row in self._epochs.rows(progress, means, validation, better, self._finished()):
+            self._terminal.show(row)
         trainer = self.config.trainer
         if trainer.figures and (
             len(progress.history) % trainer.figures_every == 0 or self._finished()
@@ -332,6 +342,7 @@ class TrainingLoop:
         self._recorder.flush()
 
     def _draw(self) -> None:
+        self._terminal.phase("drawing figures")
         with self._evaluating():
             figures = self.task.figures(self.model, self._loaders.val, self.progress.history)
         self._recorder.figures(self.progress.step, figures)
@@ -373,6 +384,12 @@ class TrainingLoop:
         if trainer.max_epochs is not None:
             limits.append(trainer.max_epochs * self._epoch_batches)
         return min(limits, default=None)
+
+    def _last_epoch(self) -> int | None:
+        """The epoch that the run ends with, unless its training or the clock ends it before."""
+        if self._total_steps is None or self.config.trainer.max_minutes is not None:
+            return None
+        return -(-self._total_steps // self._epoch_batches)
 
     def _limit_reached(self) -> bool:
         trainer = self.config.trainer

@@ -12,11 +12,14 @@ from torch import nn
 from node_cli.config.model import solves_an_ode
 from node_cli.config.run import RunConfig
 from node_cli.tasks.base import BestMetric
+from node_cli.training.epoch_table import number
 from node_cli.training.progress import RunProgress
 from node_cli.training.summary import parameter_count
 
 
-def opening_line(config: RunConfig, data: str, model: nn.Module, device: torch.device) -> str:
+def opening_parts(
+    config: RunConfig, data: str, model: nn.Module, device: torch.device
+) -> list[str]:
     """What is about to be trained, on what, and how it is solved."""
     parts = [config.task.name, f"data {data}", f"model {config.model.name}"]
     parts.append(f"{parameter_count(model):,} parameters")
@@ -33,13 +36,12 @@ def opening_line(config: RunConfig, data: str, model: nn.Module, device: torch.d
         else:
             parts.append(f"rtol {tolerance.rtol:g} atol {tolerance.atol:g}")
         parts.append(f"adjoint {config.adjoint.mode}")
-    parts += [f"seed {config.seed}", str(device)]
-    return " · ".join(parts)
+    return [*parts, f"seed {config.seed}", str(device)]
 
 
-def step_scalars(values: Mapping[str, float]) -> str:
-    """What a reader follows of a training step."""
-    return ", ".join([*_metrics(values, "train", ("loss", "accuracy")), *_evaluations(values)])
+def step_scalars(values: Mapping[str, float]) -> list[str]:
+    """What a reader follows of a training step, first what matters most."""
+    return [*_metrics(values, "train", ("loss", "accuracy")), *_evaluations(values)]
 
 
 def epoch_line(
@@ -49,11 +51,11 @@ def epoch_line(
     validation: Mapping[str, float],
     better: bool,
 ) -> str:
-    """What an epoch came to.
+    """All that an epoch came to, for the log.
 
     Args:
         progress: of the run, at the end of the epoch.
-        last_epoch: the number of epochs, if that limits the run.
+        last_epoch: where the run ends at the latest, if that is known.
         means: of the training steps, by tag.
         validation: metrics of the validation set, by tag.
         better: whether the validation is the best so far.
@@ -70,15 +72,15 @@ def epoch_line(
     return " · ".join(filter(None, parts))
 
 
-def closing_lines(summary: Mapping[str, Any], best: BestMetric) -> list[str]:
-    """The result and its cost."""
+def closing_parts(summary: Mapping[str, Any], best: BestMetric) -> list[list[str]]:
+    """The result, the other metrics and the cost, each in parts that are not broken."""
     final, nfe, memory = summary["final"], summary["nfe"], summary["memory"]
     tested = final[f"{best.name}/test"]
     unit = f" {best.unit}" if best.unit else ""
-    result = (
-        f"{summary['data']} test {best} {tested:.4f}{unit}  (weights of epoch"
-        f" {summary['best']['epoch']}, validation {summary['best']['value']:.4f})"
-    )
+    result = [
+        f"{summary['data']} test {best} {tested:.4f}{unit}",
+        f"(weights of epoch {summary['best']['epoch']}, validation {summary['best']['value']:.4f})",
+    ]
     shown = (f"{best.name}/test", "loss/test")
     others = [
         f"{tag} {value:.4g}"
@@ -94,11 +96,18 @@ def closing_lines(summary: Mapping[str, Any], best: BestMetric) -> list[str]:
     if memory["device_peak_bytes"] is not None:
         cost.append(f"device peak {memory['device_peak_bytes'] / 1e6:.0f} MB")
     cost.append(f"resident peak {memory['rss_peak_bytes'] / 1e6:.0f} MB")
-    return [
-        result,
-        *(["  ".join(others)] if others else []),
-        "  ".join(cost),
-    ]
+    return [result, *([others] if others else []), cost]
+
+
+def packed(parts: Iterable[str], between: str, width: int) -> list[str]:
+    """Parts in as few lines of ``width`` characters as they fit in; none is broken."""
+    lines: list[str] = []
+    for part in parts:
+        if lines and len(lines[-1]) + len(between) + len(part) <= width:
+            lines[-1] += between + part
+        else:
+            lines.append(part)
+    return lines
 
 
 def where_lines(folder: Path) -> list[str]:
@@ -108,9 +117,9 @@ def where_lines(folder: Path) -> list[str]:
 
 def _metrics(values: Mapping[str, float], split: str, names: Iterable[str]) -> list[str]:
     return [
-        f"{name} {values[f'{name}/{split}']:{'.2%' if name == 'accuracy' else '.4f'}}"
+        f"{name} {f'{value:.2%}' if name == 'accuracy' else number(value).strip()}"
         for name in names
-        if f"{name}/{split}" in values
+        if (value := values.get(f"{name}/{split}")) is not None
     ]
 
 

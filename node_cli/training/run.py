@@ -21,7 +21,7 @@ from node_cli.training.checkpoint import check_same_experiment, checkpoint_paths
 from node_cli.training.interruption import StopRequest
 from node_cli.training.loop import TrainingLoop
 from node_cli.training.recorder import Recorder
-from node_cli.training.report_lines import closing_lines, opening_line, where_lines
+from node_cli.training.report_lines import closing_parts, opening_parts, where_lines
 from node_cli.training.seeds import seed_all
 from node_cli.training.summary import write_summary
 from node_cli.training.terminal import Terminal
@@ -74,9 +74,11 @@ def run(config: RunConfig, folder: Path, stop: StopRequest, label: str = "") -> 
     summary = write_summary(folder, config, "finished", **known)
     if config.study.name != "none":
         terminal.line(f"{config.study.name} measured: {folder / f'{config.study.name}.csv'}")
-    result, *costs = closing_lines(summary, best)
-    terminal.line(result, style="bold")
-    for line in costs if label else [*costs, *where_lines(folder)]:
+    result, *costs = closing_parts(summary, best)
+    terminal.parts(result, "  ", style="bold")
+    for parts in costs:
+        terminal.parts(parts, "  ")
+    for line in [] if label else where_lines(folder):
         terminal.line(line)
     return summary
 
@@ -124,10 +126,10 @@ def _train_and_test(
         if checkpoint is not None:
             loop.restore(checkpoint)
         known["progress"] = loop.progress
-        opening = opening_line(config, task.data_label, model, device)
+        opening = opening_parts(config, task.data_label, model, device)
         if resumed_at is not None:
-            opening += f" · resumed at step {resumed_at}"
-        terminal.line(opening, style="bold")
+            opening.append(f"resumed at step {resumed_at}")
+        terminal.parts(opening, " · ", style="bold")
         plain = config.model_dump(mode="json")
         recorder.opening(deciding_settings(plain))
         recorder.text("config", OmegaConf.to_yaml(plain))

@@ -58,7 +58,11 @@ def numbers(folder):
 def test_a_run_leaves_likelihoods_figures_and_an_animation(node_train, tmp_path):
     done = node_train(*TINY, "trainer.figures=true", "evaluation.tolerance=1e-6")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-5].startswith("circles test NLL")
+    said = done.stdout.splitlines()
+    assert sum(line.startswith("circles test NLL") for line in said) == 1
+    assert max(len(line) for line in said[:-2]) <= 100  # the folder's name is as long as it is
+    ending = ["testing ...", "examining the density ...", "drawing the animation ..."]
+    assert [line for line in said if line.endswith("...")] == ending
     final = summary(tmp_path / "run")["final"]
     for name in ("nll", "loss", "bits_per_dim", "kl"):
         assert final[f"{name}/test"] == pytest.approx(final[f"{name}/test_as_trained"], abs=1e-3)

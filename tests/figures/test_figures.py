@@ -1,7 +1,13 @@
-import numpy as np
+import io
 
+import numpy as np
+import pytest
+from PIL import Image
+
+from node_cli.figures.canvas import new_figure
 from node_cli.figures.classification import confusion_matrix, labelled_samples
 from node_cli.figures.curves import curves_by_epoch
+from node_cli.figures.density import Frame, animation
 from node_cli.figures.panels import Panel, panels
 
 CLASSES = tuple("0123456789")
@@ -49,3 +55,66 @@ def test_panels_draw_a_line_for_each_group_and_leave_out_rows_without_the_column
     assert axis.get_ylim()[0] == 0.0
     markers = {line.get_marker() for line in axis.lines if line.get_label() in "ab"}
     assert len(markers) == 2
+
+
+def frames(count):
+    random = np.random.default_rng(0)
+    x = np.linspace(-2, 2, 20, dtype=np.float32)
+    return [
+        Frame(
+            f"{number / (count - 1):.0%} of the way from the base",
+            random.normal(0, 1.5 - 0.3 * number, (500, 2)).astype(np.float32),
+            (number + 1) * np.exp(-((x[:, None] - 0.2 * number) ** 2) - x**2),
+        )
+        for number in range(count)
+    ]
+
+
+BOX = (-2.0, 2.0, -2.5, 1.5)
+
+
+def drawn_anew(frame):
+    """A frame as a figure of its own shows it."""
+    figure = new_figure(6.6, 3.6)
+    figure.suptitle(f"circles, {frame.label}")
+    left, right = figure.subplots(1, 2)
+    area = (BOX[:2], BOX[2:])
+    left.hist2d(*frame.samples.T, bins=100, range=area, cmap="viridis")
+    top = frame.density.max()
+    right.imshow(frame.density, extent=BOX, origin="lower", cmap="viridis", vmin=0.0, vmax=top)
+    for axis, title in ((left, "samples"), (right, "density")):
+        axis.set_xlim(*BOX[:2])
+        axis.set_ylim(*BOX[2:])
+        axis.set_aspect("equal")
+        axis.set_title(title, fontsize=10)
+        axis.tick_params(labelsize=7)
+    figure.canvas.draw()
+    picture = Image.fromarray(np.array(figure.canvas.buffer_rgba())[..., :3].copy())
+    return picture.convert("P", palette=Image.Palette.ADAPTIVE).convert("RGB")
+
+
+def test_a_frame_of_an_animation_is_to_the_pixel_what_a_new_figure_would_show():
+    film = Image.open(io.BytesIO(animation(frames(4), BOX, "circles")))
+    assert film.n_frames == 4
+    for number, frame in enumerate(frames(4)):
+        film.seek(number)
+        shown = np.asarray(film.convert("RGB"))
+        assert np.array_equal(shown, np.asarray(drawn_anew(frame)))
+
+
+def test_an_animation_lays_its_figure_out_once(monkeypatch):
+    made = []
+
+    def counted(*size):
+        made.append(size)
+        return new_figure(*size)
+
+    monkeypatch.setattr("node_cli.figures.density.new_figure", counted)
+    animation(frames(5), BOX, "circles")
+    assert len(made) == 1
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan], ids=["zero", "nan"])
+def test_an_animation_shows_a_density_that_is_nowhere_above_zero(value):
+    nothing = Frame("now", np.full((3, 2), 99.0, np.float32), np.full((4, 4), value, np.float32))
+    assert animation([nothing, nothing], BOX, "circles")[:3] == b"GIF"

@@ -1,10 +1,11 @@
 import io
+import itertools
 
 import pytest
 import torch
 from PIL import Image
 
-from node_cli.tasks.cnf_2d import TASK, area, box_around, grid_points
+from node_cli.tasks.cnf_2d import TASK, AuditSize, area, box_around, grid_points
 from node_cli.training.seeds import seed_all
 
 HISTORY = [{"nll/train": 2.0, "nll/val": 2.1, "nfe/forward": 20.0, "nfe/backward": 0.0}]
@@ -63,12 +64,17 @@ def test_the_kl_is_that_of_the_known_densities(config_of):
     assert metrics["bits_per_dim"] == pytest.approx(metrics["nll"] / 2 / 0.693147, rel=1e-5)
 
 
-@pytest.mark.parametrize("words", [(), ("model.flows=2", "model.batch_norm=true")])
-def test_the_density_integrates_to_one_and_the_flow_is_inverted(config_of, words):
+@pytest.mark.parametrize(
+    ("words", "steps"),
+    [((), 1), ((), 2000), (("model.flows=2", "model.batch_norm=true"), 1)],
+    ids=["short", "full", "two-flows"],
+)
+def test_the_density_integrates_to_one_and_the_flow_is_inverted(config_of, words, steps):
+    """By the full audit and by that of the shortest run, of a density that has its shape."""
     task, model = built(config_of, *words)
     loaders = trained(task, model)
     with torch.no_grad():
-        audit = task.audit(model.eval(), loaders.test, draw=False)
+        audit = task.audit(model.eval(), loaders.test, False, steps, print)
     assert audit.metrics["density_integral"] == pytest.approx(1, abs=0.01)
     assert 0 < audit.metrics["inversion_error"] <= audit.metrics["inversion_error_max"] < 0.01
     assert not audit.animations
@@ -76,19 +82,30 @@ def test_the_density_integrates_to_one_and_the_flow_is_inverted(config_of, words
 
 def test_figures_and_animation(config_of):
     task, model = built(config_of)
-    loaders = trained(task, model, 5)
+    loaders, told = trained(task, model, 5), []
     with torch.no_grad():
         figures = task.figures(model.eval(), loaders.val, HISTORY)
-        audit = task.audit(model, loaders.test, draw=True)
+        audit = task.audit(model, loaders.test, True, 5, told.append)
     assert set(figures) == {"density", "paths", "nll_per_epoch", "nfe_per_epoch"}
     titles = [axis.get_title() for axis in figures["density"].axes]
     assert titles[:4] == ["data", "samples of the model", "density of the model", "true density"]
     gif = Image.open(io.BytesIO(audit.animations["density_over_time"]))
     assert gif.format == "GIF"
-    assert gif.n_frames == 31
+    assert gif.n_frames == 11
+    assert told == ["examining the density", "drawing the animation"]
     first = gif.convert("RGB").tobytes()
     gif.seek(gif.n_frames - 1)
     assert gif.convert("RGB").tobytes() != first
+
+
+def test_the_audit_of_a_default_run_is_full_and_that_of_a_short_one_is_not(config_of):
+    config = config_of("task=cnf-2d")
+    points = config.trainer.max_epochs * config.data.batches * config.data.batch_size
+    assert AuditSize.after(points) == AuditSize(grid=250, frames=31, frame_grid=80)
+    assert AuditSize.after(3 * config.data.batch_size) == AuditSize(100, 11, 50)
+    sizes = [AuditSize.after(n) for n in range(0, 200_000, 1000)]
+    for smaller, larger in itertools.pairwise(sizes):
+        assert all(a <= b for a, b in zip(smaller, larger, strict=True))
 
 
 def test_a_grid_covers_its_box():
