@@ -159,9 +159,11 @@ def test_another_run_in_the_way_is_kept(node_train, tmp_path):
         ("hydra_ray_launcher", ["hydra/launcher=ray", "hydra.launcher.ray.init.num_cpus=2"]),
     ],
 )
-def test_a_launcher_gives_the_same_sweep(node_train, tmp_path, module, launcher):
+def test_a_launcher_gives_the_same_sweep(
+    node_train, node_train_process, tmp_path, module, launcher
+):
     pytest.importorskip(f"hydra_plugins.{module}")
-    done = node_train("-m", *TINY, *launcher, "optimizer.lr=1e30,0.1", "seed=0,1")
+    done = node_train_process("-m", *TINY, *launcher, "optimizer.lr=1e30,0.1", "seed=0,1")
     assert done.returncode == 1
     cells = summaries(sweep_folder(tmp_path))
     assert [cell["status"] for cell in cells.values()] == 2 * ["failed"] + 2 * ["finished"]
@@ -244,10 +246,10 @@ def test_a_sweep_that_cannot_be_is_refused_in_one_sentence(node_train, tmp_path,
     assert not list(tmp_path.iterdir())
 
 
-def test_a_launcher_that_is_not_installed_is_told(node_train, tmp_path):
+def test_a_launcher_that_is_not_installed_is_told(node_train_process, tmp_path):
     # A package without plugins stands before the real one.
     (tmp_path / "empty" / "hydra_plugins").mkdir(parents=True)
     (tmp_path / "empty" / "hydra_plugins" / "__init__.py").write_text("")
-    done = node_train("-m", "hydra/launcher=joblib", "seed=0,1", PYTHONPATH="empty")
+    done = node_train_process("-m", "hydra/launcher=joblib", "seed=0,1", PYTHONPATH="empty")
     assert done.returncode == 2
     assert "pip install 'node-cli[joblib]'" in done.stderr
