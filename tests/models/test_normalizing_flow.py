@@ -112,11 +112,15 @@ def test_a_flow_is_inverted(name):
 
 
 @pytest.mark.parametrize("adjoint", ["direct", "full", "seminorm", "checkpointed"])
-@pytest.mark.parametrize("name", ["hypernetwork", "learned T, reverse", "a stack"])
-def test_gradients_of_the_likelihood_are_right(name, adjoint):
+@pytest.mark.parametrize(
+    "config",
+    [FLOWS["hypernetwork"], FLOWS["learned T, reverse"], layered(flows=2, hidden=(6,))],
+    ids=["hypernetwork", "learned T, reverse", "a stack"],
+)
+def test_gradients_of_the_likelihood_are_right(config, adjoint):
     """Against finite differences, for the points and for every parameter."""
     spec = SolveSpec(rtol=1e-10, atol=1e-10, adjoint=adjoint)
-    made = flow(FLOWS[name], spec=spec)
+    made = flow(config, spec=spec)
     inputs = (points(2).requires_grad_(), *made.parameters())
     assert torch.autograd.gradcheck(
         lambda x, *_: made(x).log_density.sum(),
