@@ -22,7 +22,7 @@ COLUMNS = ("tolerance.rtol", "runs", "finished", "error", "error std", "nfe_forw
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
-    """Four cells that finish, and two that fail."""
+    """Four cells that finish, and four that fail."""
     folder = tmp_path_factory.mktemp("sweep")
     words = [word for word in TINY if not word.startswith("solver")]
     words = ["trainer.figures=true" if word == "trainer.figures=false" else word for word in words]
