@@ -1,3 +1,9 @@
+import os
+
+# A worker for each core leaves one thread to each: more only wait for one another. Set before
+# torch is imported, and for the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from hydra import compose, initialize_config_dir
 

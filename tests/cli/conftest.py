@@ -1,25 +1,36 @@
-import os
-import subprocess
-import sys
-
 import pytest
+from commands import run_apart, run_here
+
+from node_cli.cli import node_train as node_train_function
+from node_cli.flow_cli import node_flow as node_flow_function
 
 
 @pytest.fixture
 def node_train(tmp_path):
-    """Runs the real command in an empty folder; returns what it printed and its exit code."""
+    """Runs the command in an empty folder; returns what it printed and its exit code."""
 
-    def node_train(*arguments, cwd=tmp_path, **environment):
-        return subprocess.run(
-            [sys.executable, "-m", "node_cli", *arguments],
-            cwd=cwd,
-            env={**os.environ, "COLUMNS": "100", **environment},
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
+    def node_train(*words, cwd=tmp_path, **environment):
+        return run_here(node_train_function, words, cwd, **environment)
 
     return node_train
+
+
+@pytest.fixture
+def node_train_process(tmp_path):
+    """As ``node_train``, where the process itself is tested."""
+
+    def node_train_process(*words, cwd=tmp_path, **environment):
+        return run_apart(words, cwd, **environment)
+
+    return node_train_process
+
+
+@pytest.fixture
+def node_flow(tmp_path):
+    def node_flow(*words, cwd=tmp_path):
+        return run_here(node_flow_function, words, cwd)
+
+    return node_flow
 
 
 @pytest.fixture

@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -25,21 +22,6 @@ TINY = (
     "trainer.figures=false",
     "hydra.run.dir=run",
 )
-
-
-@pytest.fixture
-def node_flow(tmp_path):
-    def node_flow(*arguments):
-        return subprocess.run(
-            [sys.executable, "-c", "from node_cli.flow_cli import main; main()", *arguments],
-            cwd=tmp_path,
-            env=os.environ,
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
-
-    return node_flow
 
 
 def summary(folder):

@@ -11,8 +11,10 @@ import urllib.request
 
 import pytest
 from browser import chromium_page
+from commands import run_here
 from runs import TINY
 
+from node_cli.cli import node_train
 from node_cli.report_cli import node_report
 
 COLUMNS = ("tolerance.rtol", "runs", "finished", "error", "error std", "nfe_forward", "saved_bytes")
@@ -20,17 +22,16 @@ COLUMNS = ("tolerance.rtol", "runs", "finished", "error", "error std", "nfe_forw
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory):
-    """Four cells that finish, and two that fail."""
+    """Four cells that finish, and four that fail."""
     folder = tmp_path_factory.mktemp("sweep")
     words = [word for word in TINY if not word.startswith("solver")]
     words = ["trainer.figures=true" if word == "trainer.figures=false" else word for word in words]
     words += ["trainer.max_epochs=2", "trainer.overfit_batches=3"]
-    command = [sys.executable, "-m", "node_cli", "-m", *words]
-    command += ["solver=dopri5", "tolerance.rtol=1e-1,1e-3", "seed=0,1", "hydra.sweep.dir=s"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
+    words += ["solver=dopri5", "tolerance.rtol=1e-1,1e-3", "seed=0,1", "hydra.sweep.dir=s"]
+    done = run_here(node_train, ["-m", *words], folder)
     assert done.returncode == 0, done.stderr
-    failing = [*command[:-1], "hydra.sweep.dir=failed", "optimizer.lr=1e30"]
-    failed = subprocess.run(failing, cwd=folder, capture_output=True, text=True, timeout=240)
+    failing = [*words[:-1], "hydra.sweep.dir=failed", "optimizer.lr=1e30"]
+    failed = run_here(node_train, ["-m", *failing], folder)
     assert failed.returncode == 1
     return folder
 

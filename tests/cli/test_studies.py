@@ -10,6 +10,7 @@ SMALL = (
     "data.validation=5000",
     "data.eval_batch_size=1000",
     "trainer.threads=1",
+    "trainer.figures=false",
     "hydra.run.dir=run",
 )
 

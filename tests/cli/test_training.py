@@ -5,8 +5,11 @@ import signal
 
 import pytest
 import torch
+from commands import run_here
 from runs import TINY, lines, numbers, same_weights, started, until_logged
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from node_cli.cli import node_train as node_train_function
 
 
 @pytest.mark.slow
@@ -63,14 +66,22 @@ def test_the_same_seed_gives_the_same_run_to_the_bit(node_train, tmp_path):
     assert not same_weights(tmp_path / "a", tmp_path / "c")
 
 
+LONGER = (*TINY, "trainer.max_steps=200", "data.validation=5000", "trainer.checkpoint_every=1000")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A run that was not interrupted."""
+    folder = tmp_path_factory.mktemp("run")
+    done = run_here(node_train_function, [*LONGER, "hydra.run.dir=whole"], folder)
+    assert done.returncode == 0, done.stderr
+    return folder / "whole"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_resumes_to_the_same_numbers(node_train, tmp_path, number):
-    long = [*TINY, "trainer.max_steps=200", "data.validation=5000", "trainer.checkpoint_every=1000"]
-    whole = node_train(*long, "hydra.run.dir=whole")
-    assert whole.returncode == 0, whole.stderr
-
-    process = started(tmp_path, *long, "hydra.run.dir=stopped")
+def test_an_interrupted_run_resumes_to_the_same_numbers(node_train, whole, tmp_path, number):
+    process = started(tmp_path, *LONGER, "hydra.run.dir=stopped")
     until_logged(tmp_path / "stopped", 5, process)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
@@ -83,10 +94,10 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(node_train, tmp_path, nu
 
     resumed = node_train("trainer.resume=stopped")
     assert resumed.returncode == 0, resumed.stderr
-    assert numbers(tmp_path / "stopped") == numbers(tmp_path / "whole")
-    assert same_weights(tmp_path / "stopped", tmp_path / "whole")
+    assert numbers(tmp_path / "stopped") == numbers(whole)
+    assert same_weights(tmp_path / "stopped", whole)
     summaries = [
-        json.loads((tmp_path / name / "summary.json").read_text()) for name in ("stopped", "whole")
+        json.loads((run / "summary.json").read_text()) for run in (tmp_path / "stopped", whole)
     ]
     for key in ("status", "steps", "epochs", "best", "nfe"):
         assert summaries[0][key] == summaries[1][key]

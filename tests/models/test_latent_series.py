@@ -218,18 +218,26 @@ def test_the_divergence_and_the_likelihood_are_torchs():
 
 
 def test_the_importance_weighted_bound_is_above_the_elbo_and_rises_with_samples():
+    """Of the same samples in larger groups the mean bound is larger, by Jensen's inequality."""
     model = latent_ode()
-    series = ragged()
-    bounds = []
     with torch.no_grad():
-        elbo = torch.stack([-negative_elbo(model(series, 1), 1.0)[0] for _ in range(400)]).mean(0)
-        for samples in (1, 5, 50):
-            found = [importance_weighted_bound(model(series, samples)) for _ in range(200)]
-            bounds.append(torch.stack(found).mean(0))
-    torch.testing.assert_close(bounds[0], elbo, atol=1.5, rtol=0)
-    assert bool((bounds[1] > bounds[0] - 0.3).all())
-    assert bool((bounds[2] > bounds[1] - 0.1).all())
-    assert float((bounds[2] - bounds[0]).mean()) > 0
+        drawn = model(ragged(), 5_000)
+        elbo = -negative_elbo(drawn, 1.0)[0]
+        bounds, errors = [], []
+        for count in (1, 5, 50):
+            groups = zip(drawn.log_likelihood.split(count), drawn.samples.split(count), strict=True)
+            found = torch.stack(
+                [
+                    importance_weighted_bound(drawn._replace(log_likelihood=likelihood, samples=z))
+                    for likelihood, z in groups
+                ]
+            )
+            bounds.append(found.mean(0))
+            errors.append(found.std(0) / math.sqrt(len(found)))
+    # The one has the divergence in closed form, the other an estimate of it.
+    assert bool(((bounds[0] - elbo).abs() < 4.4 * errors[0]).all())
+    assert bool((bounds[1] > bounds[0]).all())
+    assert bool((bounds[2] > bounds[1]).all())
 
 
 def test_the_rnn_vae_predicts_every_point():
