@@ -9,10 +9,14 @@ import secrets
 import stat
 from collections.abc import Callable
 from contextlib import suppress
+from io import BufferedWriter, FileIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from node_cli.errors import WritingError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 # The names of temporary files: those of this module, and those of versions before it.
 _TEMPORARY = re.compile(
@@ -72,17 +76,17 @@ def open_to_append(path: Path) -> BinaryIO:
     # Without O_NONBLOCK a named pipe in its place would wait for a reader for ever.
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        handle = os.open(path, flags, 0o666)
+        file = _NamedFile(path, "ab", opener=lambda name, _: os.open(name, flags, 0o666))
     except OSError as error:
         if path.is_symlink():
             raise _link(path, "file") from error
         if error.errno == errno.ENXIO:
             raise _no_file(path) from error
         raise
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
         raise _no_file(path)
-    return os.fdopen(handle, "ab")
+    return BufferedWriter(file)
 
 
 def subfolder(folder: Path, name: str) -> Path:
@@ -118,6 +122,17 @@ def remove_leftovers(folder: Path) -> None:
             for path in [path for path in place.iterdir() if _TEMPORARY.fullmatch(path.name)]:
                 with suppress(OSError):
                     path.unlink()
+
+
+class _NamedFile(FileIO):
+    """A file whose errors say which file it is; a full disk is noticed at a write."""
+
+    def write(self, content: ReadableBuffer, /) -> int:
+        try:
+            return super().write(content)
+        except OSError as error:
+            error.filename = str(self.name)
+            raise
 
 
 def _sync_folder(folder: Path) -> None:
