@@ -41,7 +41,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        with os.fdopen(os.open(temporary, flags, 0o666), "wb") as file:
+        with _opened(temporary, "wb", flags) as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -76,7 +76,7 @@ def open_to_append(path: Path) -> BinaryIO:
     # Without O_NONBLOCK a named pipe in its place would wait for a reader for ever.
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        file = _NamedFile(path, "ab", opener=lambda name, _: os.open(name, flags, 0o666))
+        file = _opened(path, "ab", flags)
     except OSError as error:
         if path.is_symlink():
             raise _link(path, "file") from error
@@ -86,7 +86,7 @@ def open_to_append(path: Path) -> BinaryIO:
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
         file.close()
         raise _no_file(path)
-    return BufferedWriter(file)
+    return file
 
 
 def subfolder(folder: Path, name: str) -> Path:
@@ -122,6 +122,12 @@ def remove_leftovers(folder: Path) -> None:
             for path in [path for path in place.iterdir() if _TEMPORARY.fullmatch(path.name)]:
                 with suppress(OSError):
                     path.unlink()
+
+
+def _opened(path: Path, mode: str, flags: int) -> BinaryIO:
+    return BufferedWriter(
+        _NamedFile(path, mode, opener=lambda name, _: os.open(name, flags, 0o666))
+    )
 
 
 class _NamedFile(FileIO):
