@@ -6,10 +6,10 @@ command line prints the text alone and exits with ``exit_code``.
 
 import errno
 import os
-import re
 from pathlib import Path
 
-_CONTROL = re.compile(r"[^\n\x20-\x7e\xa0-\U0010ffff]")
+from node_cli.plain_text import plain_lines
+
 _ELSEWHERE = "choose another place (hydra.run.dir=PATH for a run)."
 _ADVICE = {
     errno.ENOSPC: f"Make room there, or {_ELSEWHERE}",
@@ -80,7 +80,7 @@ class Interrupted(KeyboardInterrupt):
 def told(error: Exception) -> str:
     """What went wrong, in a sentence for the user; several, one a line, for several things.
 
-    Control characters, which may stand in a file of someone else, are shown and not sent on.
+    Control characters, which may stand in a file of someone else, are shown and not obeyed.
     """
     if isinstance(error, RunError):
         text = str(error)
@@ -91,7 +91,7 @@ def told(error: Exception) -> str:
     else:
         said = " ".join(str(error).split()).rstrip(".")
         text = f"unexpected {type(error).__name__}{': ' if said else ''}{said}."
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return plain_lines(text)
 
 
 def reason(error: OSError) -> str:

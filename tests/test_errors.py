@@ -54,5 +54,5 @@ def test_an_error_without_a_number_is_told():
 
 def test_control_characters_are_shown_and_not_sent_on():
     assert told(ConfigError("a\x1b[31mb\x07\r\x9b\ncafé ünï 数")) == (
-        "a\\x1b[31mb\\x07\\x0d\\x9b\ncafé ünï 数"
+        "a\\x1b[31mb\\x07\\r\\x9b\ncafé ünï 数"
     )

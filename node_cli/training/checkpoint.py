@@ -10,7 +10,7 @@ from node_cli import __version__
 from node_cli.config.run import RunConfig, validate
 from node_cli.errors import CheckpointError, ConfigError, reason
 from node_cli.training.archive import load_archive, save_archive
-from node_cli.training.checkpoint_content import check_content, shortened
+from node_cli.training.checkpoint_content import brief, check_content
 from node_cli.writing import subfolder, write_whole
 
 FORMAT = 1
@@ -126,7 +126,7 @@ def check_same_experiment(path: Path, content: Mapping[str, Any], config: RunCon
             pairs = [(f"{group}.{n}", old.get(n), wanted[group].get(n)) for n in names]
             pairs = [pair for pair in pairs if pair[0] not in _MAY_DIFFER]
         differences += [
-            f"{name}={shortened(old)} (now {new})" for name, old, new in pairs if old != new
+            f"{name}={brief(old)} (now {new})" for name, old, new in pairs if old != new
         ]
     if differences:
         raise CheckpointError(
@@ -143,8 +143,8 @@ def _check_version(path: Path, content: object) -> None:
     assert isinstance(content, dict)
     if written != FORMAT:
         raise CheckpointError(
-            f"{path} has format {shortened(written)} (written by node-cli"
-            f" {shortened(content.get('node_cli', 'unknown'))}); this is node-cli {__version__},"
+            f"{path} has format {brief(written)} (written by node-cli"
+            f" {brief(content.get('node_cli', 'unknown'))}); this is node-cli {__version__},"
             f" which reads format {FORMAT}. Use the version that wrote it, or start anew."
         )
 

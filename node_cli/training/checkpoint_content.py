@@ -17,6 +17,7 @@ from pydantic import (
 )
 from torch import Tensor
 
+from node_cli.plain_text import shortened
 from node_cli.training.means import Number
 from node_cli.training.progress import RunProgress
 from node_cli.training.seeds import check_random_states
@@ -34,23 +35,38 @@ def check_content(content: object) -> None:
         _Content.model_validate(content)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = shortened(".".join(map(str, first["loc"])))
+        where = brief(".".join(map(str, first["loc"])))
         what = first["msg"].removeprefix("Value error, ")
         raise ValueError(f"{where}: {what[:1].lower()}{what[1:]}") from error
 
 
-def shortened(value: object) -> str:
+def brief(value: object) -> str:
     """A value from a file, short enough for a message."""
-    text = value if isinstance(value, str) else reprlib.repr(value)
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return shortened(value if isinstance(value, str) else reprlib.repr(value), _SHOWN)
 
 
-def _plain(tensor: Tensor) -> Tensor:
+def _weight(value: object) -> object:
+    """A tensor, or what else a module may keep, such as a flow the names of its columns."""
+    if isinstance(value, dict):
+        return value
+    return _plain(value)
+
+
+def _moment(value: object) -> object:
+    """A tensor or a number of an optimizer's state."""
+    if value is None or isinstance(value, int | float):
+        return value
+    return _plain(value)
+
+
+def _plain(tensor: object) -> Tensor:
     """A tensor whose elements all lie in memory.
 
     Raises:
         ValueError: it is another kind, such as an expanded one of absurd shape.
     """
+    if not isinstance(tensor, Tensor):
+        raise ValueError("not a tensor")
     if tensor.layout != torch.strided or tensor.device.type != "cpu":
         raise ValueError("not a plain tensor")
     if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
@@ -74,9 +90,6 @@ def _plausible(progress: RunProgress) -> RunProgress:
     return progress
 
 
-_Plain = Annotated[Tensor, AfterValidator(_plain)]
-
-
 class _Part(BaseModel):
     """A part of a checkpoint; what is not named here may stand beside."""
 
@@ -88,14 +101,14 @@ class _Group(_Part):
 
 
 class _Optimizer(_Part):
-    state: dict[int, dict[str, _Plain | Number | None]]
+    state: dict[int, dict[str, Annotated[Any, AfterValidator(_moment)]]]
     param_groups: Annotated[list[_Group], Field(min_length=1)]
 
 
 class _Content(_Part):
     node_cli: str
     config: dict[str, JsonValue]
-    model: Annotated[dict[str, _Plain], Field(min_length=1)]
+    model: Annotated[dict[str, Annotated[Any, AfterValidator(_weight)]], Field(min_length=1)]
     optimizer: _Optimizer
     scaler: dict[str, Number]
     random: Annotated[dict[str, Any], AfterValidator(check_random_states)]

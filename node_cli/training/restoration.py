@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from node_cli.config.training import OptimizerConfig
 from node_cli.errors import CheckpointError
-from node_cli.training.checkpoint_content import shortened
+from node_cli.training.checkpoint_content import brief
 from node_cli.training.optimization import build_optimizer
 
 
-def restore_model(path: Path, model: nn.Module, saved: Mapping[str, Tensor]) -> None:
+def restore_model(path: Path, model: nn.Module, saved: Mapping[str, Any]) -> None:
     """Load the weights of a checkpoint into a model.
 
     Args:
@@ -27,13 +27,16 @@ def restore_model(path: Path, model: nn.Module, saved: Mapping[str, Tensor]) -> 
         CheckpointError: names, shapes or kinds of number are others; the model is as it was.
     """
     own = model.state_dict()
-    for name, tensor in own.items():
+    for name, value in own.items():
         if name not in saved:
             raise _unfit(path, f"it has no {name}")
-        _compare(path, name, saved[name], tensor)
+        if isinstance(value, Tensor) and isinstance(saved[name], Tensor):
+            _compare(path, name, saved[name], value)
+        elif not _alike(saved[name], value):
+            raise _unfit(path, f"{name} is of another kind")
     foreign = saved.keys() - own.keys()
     if foreign:
-        raise _unfit(path, f"the model has no {shortened(min(foreign))}")
+        raise _unfit(path, f"the model has no {brief(min(foreign))}")
     model.load_state_dict(saved)
 
 
@@ -104,6 +107,17 @@ def _compare(path: Path, name: str, saved: Tensor, own: Tensor) -> None:
         )
     if saved.is_floating_point() != own.is_floating_point():
         raise _unfit(path, f"{name} is of {saved.dtype}, where {own.dtype} is needed")
+
+
+def _alike(one: object, other: object) -> bool:
+    """Whether plain values are built alike, such as lists of as many texts."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return True
 
 
 def _unfit(path: Path, finding: str) -> CheckpointError:

@@ -363,6 +363,7 @@ def test_weights_come_back():
         ({"extra": torch.ones(1)}, "the model has no extra"),
         ({"weight": torch.ones(3, 2)}, r"weight has the shape \[3, 2\], where \[2, 3\] is needed"),
         ({"bias": torch.ones(2, dtype=torch.int64)}, r"bias is of torch\.int64"),
+        ({"bias": {"a": 1}}, "bias is of another kind"),
     ],
 )
 def test_weights_of_another_model_are_refused_and_change_nothing(change, told_as):
@@ -404,6 +405,35 @@ def test_an_optimizer_keeps_the_settings_of_now():
     _, fresh = trained(config)
     restore_optimizer("last.pt", fresh, config, optimizer.state_dict())
     assert fresh.param_groups[0]["weight_decay"] == 0.5
+
+
+class Named(torch.nn.Linear):
+    """A module that keeps more than tensors."""
+
+    columns = ("x", "y", "z")
+
+    def get_extra_state(self):
+        return {"columns": list(self.columns)}
+
+    def set_extra_state(self, state):
+        self.columns = tuple(state["columns"])
+
+
+def test_what_a_module_keeps_beside_tensors_comes_back(written):
+    model = Named(3, 2)
+    saved = {**model.state_dict(), "_extra_state": {"columns": ["a", "b", "c"]}}
+    restore_model("last.pt", model, read_checkpoint(changed(written, model=saved))["model"])
+    assert model.columns == ("a", "b", "c")
+
+
+@pytest.mark.parametrize(
+    "foreign", [{}, {"columns": ["a", "b"]}, {"columns": ["a", "b", 3]}, {"columns": "abc"}]
+)
+def test_what_a_module_does_not_keep_is_refused(foreign):
+    model = Named(3, 2)
+    with pytest.raises(CheckpointError, match="_extra_state is of another kind"):
+        restore_model("last.pt", model, {**model.state_dict(), "_extra_state": foreign})
+    assert model.columns == ("x", "y", "z")
 
 
 def without(name):
