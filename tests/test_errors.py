@@ -56,3 +56,9 @@ def test_control_characters_are_shown_and_not_sent_on():
     assert told(ConfigError("a\x1b[31mb\x07\r\x9b\ncafé ünï 数")) == (
         "a\\x1b[31mb\\x07\\r\\x9b\ncafé ünï 数"
     )
+
+
+def test_an_error_that_a_library_wrapped_is_told():
+    wrapped = ValueError("Unable to configure handler 'file'")
+    wrapped.__cause__ = ConfigError("the log is a link.")
+    assert told(wrapped) == "the log is a link."
