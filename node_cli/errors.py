@@ -5,6 +5,28 @@ command line prints the text alone and exits with ``exit_code``.
 """
 
 import errno
+import os
+from pathlib import Path
+
+from node_cli.plain_text import plain_lines
+
+_ELSEWHERE = "choose another place (hydra.run.dir=PATH for a run)."
+_ADVICE = {
+    errno.ENOSPC: f"Make room there, or {_ELSEWHERE}",
+    errno.EDQUOT: f"Make room there, or {_ELSEWHERE}",
+    errno.EROFS: f"Nothing can be written there: {_ELSEWHERE}",
+    errno.EACCES: f"Change the permissions there, or {_ELSEWHERE}",
+    errno.EPERM: f"Change the permissions there, or {_ELSEWHERE}",
+    errno.EIO: f"The disk, or the connection to it, fails: {_ELSEWHERE}",
+    errno.ESTALE: f"The network folder was moved or taken away: {_ELSEWHERE}",
+    errno.EFBIG: f"The file system, or a limit (ulimit -f), allows no larger one: {_ELSEWHERE}",
+    errno.ENAMETOOLONG: "Choose a shorter name or path.",
+    errno.ELOOP: "A link on this path leads back to itself; remove it.",
+    errno.ENOTDIR: "A part of this path is a file, where a folder is needed.",
+    errno.EISDIR: "A folder is where a file is needed; move it away.",
+    errno.EMFILE: "Close files, or raise the limit (ulimit -n).",
+    errno.ENFILE: "The whole system has too many open files; close other programs.",
+}
 
 
 class RunError(Exception):
@@ -31,6 +53,10 @@ class CheckpointError(RunError):
     """A checkpoint cannot be read, or belongs to another model, task or version."""
 
 
+class WritingError(RunError):
+    """A file of a run folder is not written, because what is in its place leads elsewhere."""
+
+
 class SolverError(RunError):
     """A solve could not be finished: the state left the finite numbers, or a guard was hit."""
 
@@ -52,14 +78,35 @@ class Interrupted(KeyboardInterrupt):
 
 
 def told(error: Exception) -> str:
-    """What went wrong, in a sentence for the user; several, one a line, for several things."""
+    """What went wrong, in a sentence for the user; several, one a line, for several things.
+
+    Control characters, which may stand in a file of someone else, are shown and not obeyed.
+    """
+    if isinstance(error.__cause__, RunError):  # wrapped by logging or Hydra
+        error = error.__cause__
     if isinstance(error, RunError):
-        return str(error)
-    if isinstance(error, OSError) and error.strerror:
-        subject = f"{error.filename}: " if error.filename else ""
-        advice = ""
-        if error.errno in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT):
-            advice = " Choose another folder to write to, or mend this one."
-        return f"{subject}{error.strerror.lower()}.{advice}"
-    text = " ".join(str(error).split())
-    return f"unexpected {type(error).__name__}: {text.rstrip('.')}."
+        text = str(error)
+    elif isinstance(error, OSError) and error.strerror:
+        named = isinstance(error.filename, str | bytes) and error.filename
+        subject = f"{os.fsdecode(named)}: " if named else ""
+        text = subject + reason(error)
+    else:
+        said = " ".join(str(error).split()).rstrip(".")
+        text = f"unexpected {type(error).__name__}{': ' if said else ''}{said}."
+    return plain_lines(text)
+
+
+def reason(error: OSError) -> str:
+    """Why a file cannot be read or written, and what to do about it, without the file's name."""
+    if isinstance(error, FileNotFoundError) and _is_without_folder(error.filename):
+        return "its folder is not there; it may have been deleted or moved meanwhile."
+    said = (error.strerror or str(error) or type(error).__name__).lower().rstrip(".")
+    advice = _ADVICE.get(error.errno or 0)
+    return f"{said}. {advice}" if advice else f"{said}."
+
+
+def _is_without_folder(name: object) -> bool:
+    try:
+        return isinstance(name, str) and not Path(name).parent.exists()
+    except (OSError, ValueError):
+        return False

@@ -12,7 +12,7 @@ from node_cli.config.location import conf_dir
 from node_cli.config.overrides import with_aliases
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def config_of():
     """The validated config of some overrides, as the command line composes it."""
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import pickle
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from node_cli import __version__
-from node_cli.config.run import RunConfig
-from node_cli.errors import CheckpointError
+from node_cli.config.run import RunConfig, validate
+from node_cli.errors import CheckpointError, ConfigError, reason
+from node_cli.training.archive import load_archive, save_archive
+from node_cli.training.checkpoint_content import brief, check_content
+from node_cli.writing import subfolder, write_whole
 
 FORMAT = 1
 
@@ -38,44 +36,33 @@ def checkpoint_paths(folder: Path) -> tuple[Path, Path]:
 def write_checkpoint(path: Path, content: Mapping[str, Any], config: RunConfig) -> None:
     """Write ``content`` with the config that it belongs to.
 
-    It goes to a temporary file that is synced and renamed, so that ``path`` always holds a whole
-    checkpoint: the old one until the new one is safe.
+    ``path`` always holds a whole checkpoint: the old one until the new one is safe. The folder of
+    checkpoints is made if need be, and the run folder is not.
 
     Raises:
         CheckpointError: the file cannot be written, for example because the disk is full.
     """
+    whole = {
+        "format": FORMAT,
+        "node_cli": __version__,
+        "config": config.model_dump(mode="json"),
+        **content,
+    }
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                torch.save(
-                    {
-                        "format": FORMAT,
-                        "node_cli": __version__,
-                        "config": config.model_dump(mode="json"),
-                        **content,
-                    },
-                    file,
-                )
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except (OSError, RuntimeError) as error:
-        # torch's zip writer reports a full disk as a RuntimeError.
-        kept = "The checkpoint before it is intact. " if path.exists() else ""
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        subfolder(path.parent.parent, path.parent.name)
+        write_whole(path, lambda file: save_archive(whole, file))
+    except OSError as error:
+        kept = " The checkpoint before it is intact." if path.exists() else ""
         raise CheckpointError(
-            f"cannot write the checkpoint {path}: {reason}. {kept}Make room or choose another"
-            " place with hydra.run.dir=PATH."
+            f"cannot write the checkpoint {path}: {reason(error)}{kept}"
         ) from error
 
 
 def read_checkpoint(path: Path, option: str = "trainer.resume") -> dict[str, Any]:
     """Read a checkpoint with ``weights_only=True``, onto the CPU.
+
+    Its bytes are held against their checksums and its content against what the readers expect.
+    Whether weights and optimizer state fit a model is seen where they are restored.
 
     Args:
         path: of the file.
@@ -85,26 +72,40 @@ def read_checkpoint(path: Path, option: str = "trainer.resume") -> dict[str, Any
         CheckpointError: there is none, it is damaged, or another version wrote it.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        # A named pipe would wait for a writer for ever.
+        if path.exists() and not path.is_file():
+            raise _damaged(path, "it is not a file")
+        with path.open("rb") as file:
+            content = load_archive(file)
+        _check_version(path, content)
+        check_content(content)
     except FileNotFoundError as error:
         raise CheckpointError(
             f"there is no checkpoint {path}: give {option} the folder of a run that got as"
             " far as its first checkpoint."
         ) from error
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"{path} is damaged or no checkpoint of node-train"
-            f" ({type(error).__name__}). Use another run or start anew."
-        ) from error
-    if not isinstance(content, dict) or "format" not in content:
-        raise CheckpointError(f"{path} is no checkpoint of node-train. Start anew.")
-    if content["format"] != FORMAT:
-        raise CheckpointError(
-            f"{path} has format {content['format']} (written by node-cli"
-            f" {content.get('node_cli', 'unknown')}); this is node-cli {__version__}, which reads"
-            f" format {FORMAT}. Use the version that wrote it, or start anew."
-        )
+    except OSError as error:
+        raise CheckpointError(f"cannot read the checkpoint {path}: {reason(error)}") from error
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+    assert isinstance(content, dict)
     return content
+
+
+def config_of(path: Path, content: Mapping[str, Any]) -> RunConfig:
+    """The config with which a checkpoint was written.
+
+    Raises:
+        CheckpointError: it has settings that this version does not take.
+    """
+    try:
+        return validate(content["config"])
+    except ConfigError as error:
+        first, *_ = str(error).splitlines()
+        raise CheckpointError(
+            f"{path} has settings that node-cli {__version__} does not take (it was written by"
+            f" {content['node_cli']}): {first}"
+        ) from error
 
 
 def check_same_experiment(path: Path, content: Mapping[str, Any], config: RunConfig) -> None:
@@ -119,13 +120,37 @@ def check_same_experiment(path: Path, content: Mapping[str, Any], config: RunCon
         if members is None and not isinstance(wanted[group], Mapping):
             pairs = [(group, saved.get(group), wanted[group])]
         else:
-            old = saved.get(group) or {}
+            old = saved.get(group)
+            old = old if isinstance(old, Mapping) else {}
             names = members or tuple(dict.fromkeys((*wanted[group], *old)))
             pairs = [(f"{group}.{n}", old.get(n), wanted[group].get(n)) for n in names]
             pairs = [pair for pair in pairs if pair[0] not in _MAY_DIFFER]
-        differences += [f"{name}={old} (now {new})" for name, old, new in pairs if old != new]
+        differences += [
+            f"{name}={brief(old)} (now {new})" for name, old, new in pairs if old != new
+        ]
     if differences:
         raise CheckpointError(
             f"{path} belongs to a run with {', '.join(differences)}. Leave these settings as they"
             " were to resume it, or start a new run without trainer.resume."
         )
+
+
+def _check_version(path: Path, content: object) -> None:
+    """Refuse what another version wrote, before its content is looked at."""
+    written = content.get("format") if isinstance(content, dict) else None
+    if type(written) is not int:
+        raise ValueError("it says no format")
+    assert isinstance(content, dict)
+    if written != FORMAT:
+        raise CheckpointError(
+            f"{path} has format {brief(written)} (written by node-cli"
+            f" {brief(content.get('node_cli', 'unknown'))}); this is node-cli {__version__},"
+            f" which reads format {FORMAT}. Use the version that wrote it, or start anew."
+        )
+
+
+def _damaged(path: Path, finding: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path} is damaged or no checkpoint of node-train: {finding}. Use another run or start"
+        " anew."
+    )

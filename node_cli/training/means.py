@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field, GetCoreSchemaHandler, StrictFloat, StrictInt
+from pydantic_core.core_schema import CoreSchema, no_info_after_validator_function
+
+Number = StrictInt | StrictFloat
+_Sums = dict[str, tuple[Number, Annotated[int, Field(strict=True, ge=1)]]]
 
 
 class Means:
@@ -28,3 +35,8 @@ class Means:
     def state(self) -> dict[str, tuple[float, int]]:
         """What ``Means(...)`` takes to go on from here."""
         return dict(self._sums)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """How pydantic makes one of what ``state`` gave."""
+        return no_info_after_validator_function(cls, handler.generate_schema(_Sums))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-from node_cli.training.means import Means
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from node_cli.training.means import Means, Number
+
+Count = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 
 
 @dataclass
@@ -28,16 +32,18 @@ class RunProgress:
         saved_bytes_peak: the most bytes that autograd was seen to keep.
     """
 
-    step: int = 0
-    epoch: int = 0
-    batch: int = 0
-    best: float | None = None
-    best_epoch: int | None = None
-    stale_epochs: int = 0
-    validated_step: int | None = None
-    seconds: float = 0.0
-    saved_bytes_peak: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+    step: Count = 0
+    epoch: Count = 0
+    batch: Count = 0
+    best: Number | None = None
+    best_epoch: Count | None = None
+    stale_epochs: Count = 0
+    validated_step: Count | None = None
+    seconds: Annotated[Number, Field(ge=0, allow_inf_nan=False)] = 0.0
+    saved_bytes_peak: Count = 0
+    history: list[dict[str, Number]] = field(default_factory=list)
     window: Means = field(default_factory=Means)
     epoch_sums: Means = field(default_factory=Means)
     run_sums: Means = field(default_factory=Means)
@@ -50,9 +56,12 @@ class RunProgress:
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> RunProgress:
-        """The progress that ``state()`` described."""
-        progress = cls()
-        for name, value in state.items():
-            is_means = isinstance(getattr(progress, name), Means)
-            setattr(progress, name, Means(value) if is_means else value)
-        return progress
+        """The progress that ``state()`` described.
+
+        Raises:
+            ValueError: it is no such description; a ``pydantic.ValidationError`` says where.
+        """
+        return _ADAPTER.validate_python(state)
+
+
+_ADAPTER = TypeAdapter(RunProgress)
