@@ -51,6 +51,24 @@ class Interrupted(KeyboardInterrupt):
         self.exit_code = 128 + signal_number
 
 
+# How torch and what it calls say that an allocation failed, where they raise a RuntimeError.
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "out of memory",
+    "bad_alloc",
+    "alloc_failed",
+    "could not create a memory object",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed, on the CPU or on a device."""
+    if isinstance(error, MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _OUT_OF_MEMORY)
+
+
 def told(error: Exception) -> str:
     """What went wrong, in a sentence for the user; several, one a line, for several things."""
     if isinstance(error, RunError):
@@ -61,5 +79,10 @@ def told(error: Exception) -> str:
         if error.errno in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT):
             advice = " Choose another folder to write to, or mend this one."
         return f"{subject}{error.strerror.lower()}.{advice}"
+    if is_out_of_memory(error):
+        return (
+            "there is not enough memory. Use a smaller batch or a smaller model, or a machine with"
+            " more memory."
+        )
     text = " ".join(str(error).split())
     return f"unexpected {type(error).__name__}: {text.rstrip('.')}."
