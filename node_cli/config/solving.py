@@ -71,7 +71,7 @@ class SolverConfig(Schema):
     num_steps: Count | None
     max_steps: Count | None
     max_nfe: Count | None
-    max_saved_bytes: Count | None
+    max_saved_bytes: Count | None = None  # runs from before it have none
     min_step: Positive | None
 
     @property

@@ -31,7 +31,7 @@ class Training(NamedTuple):
     modes: Collection[str]
 
 
-class SolveFailed(SolverError, ABC):
+class UnfinishedSolveError(SolverError, ABC):
     """A solve that ended early.
 
     Args:
@@ -52,7 +52,7 @@ class SolveFailed(SolverError, ABC):
         """Likely causes and ways out, in whole sentences."""
 
 
-class StepsFailed(SolveFailed):
+class StepsError(UnfinishedSolveError):
     """Steps became too many or too small.
 
     Args:
@@ -70,7 +70,9 @@ class StepsFailed(SolveFailed):
         causes = []
         if training is not None:
             causes.append(f"a learning rate that is too large (optimizer.lr={_number(training)})")
-        precision = f"{str(self._dtype).removeprefix('torch.')} ({torch.finfo(self._dtype).eps:.0e})"
+        precision = (
+            f"{str(self._dtype).removeprefix('torch.')} ({torch.finfo(self._dtype).eps:.0e})"
+        )
         causes += [
             "a stiff field",
             f"a tolerance below the precision of {precision}",
@@ -79,7 +81,7 @@ class StepsFailed(SolveFailed):
         return f"Likely causes, in this order: {_listed(causes)}. Else {self._remedy}."
 
 
-class NotFinite(SolveFailed):
+class NotFiniteError(UnfinishedSolveError):
     """The state or the field has a value that is not finite.
 
     Args:
@@ -103,7 +105,7 @@ class NotFinite(SolveFailed):
         return f"Please try {_listed(ways)}."
 
 
-class OutOfMemory(SolveFailed):
+class MemoryShortageError(UnfinishedSolveError):
     """There is no memory for what a solve keeps, or less than is wise.
 
     Args:

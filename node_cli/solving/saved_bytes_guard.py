@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from node_cli.errors import is_out_of_memory
 from node_cli.free_memory import free_bytes, readable, used_bytes
 from node_cli.memory import SavedBytes
-from node_cli.solving.failures import OutOfMemory
+from node_cli.solving.failures import MemoryShortageError
 from node_cli.solving.stats import SolveStats
 from node_cli.solving.tableau import TABLEAUS
 
@@ -70,7 +70,7 @@ class SavedBytesGuard:
         """Put around the solve.
 
         Raises:
-            OutOfMemory: an allocation failed, or too much is kept at the end.
+            MemoryShortageError: an allocation failed, or too much is kept at the end.
         """
         try:
             with nullcontext() if self._saved is None else self._saved.measure():
@@ -87,7 +87,7 @@ class SavedBytesGuard:
         """To be called before each evaluation, which is at time ``t``.
 
         Raises:
-            OutOfMemory: too much is kept.
+            MemoryShortageError: too much is kept.
         """
         self._t = t
         if self._saved is not None:
@@ -104,7 +104,7 @@ class SavedBytesGuard:
     def _check_count(self, saved: SavedBytes) -> None:
         kept, limit = saved.bytes_now() + self._announced, self._spec.max_saved_bytes
         if limit is not None and kept > limit:
-            raise OutOfMemory(
+            raise MemoryShortageError(
                 f"{self._stopped()}: {readable(kept)} are kept for the backward pass, more than"
                 f" solver.max_saved_bytes={limit} allows",
                 sparing_modes(self._spec),
@@ -123,7 +123,7 @@ class SavedBytesGuard:
                 self._free = left + grown
             allowed = SHARE * self._free
             if grown > allowed:
-                raise OutOfMemory(
+                raise MemoryShortageError(
                     f"{self._stopped()}: {readable(grown)} are kept for the backward pass, more"
                     f" than {SHARE:.0%} of the {readable(self._free)} that were free",
                     sparing_modes(self._spec),
@@ -138,7 +138,7 @@ class SavedBytesGuard:
         now = None if self._used is None else used_bytes(self._device)
         return None if now is None or self._used is None else now - self._used
 
-    def _allocation_failed(self, error: Exception) -> OutOfMemory:
+    def _allocation_failed(self, error: Exception) -> MemoryShortageError:
         wanted = re.search(r"tried to allocate (\d[\d.]* ?\w+)", str(error), re.IGNORECASE)
         kept = self._saved.bytes_now() if self._saved is not None else self._growth()
         happened = f"{self._stopped()}: there is not enough memory"
@@ -149,7 +149,7 @@ class SavedBytesGuard:
         left = free_bytes(self._device)
         if left is not None:
             happened += f" and {readable(left)} free"
-        return OutOfMemory(
+        return MemoryShortageError(
             happened, sparing_modes(self._spec) if self._keeps else (), keeps=self._keeps
         )
 

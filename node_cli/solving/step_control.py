@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from node_cli.solving.counted_field import SolvableField
-from node_cli.solving.failures import StepsFailed
+from node_cli.solving.failures import StepsError
 from node_cli.solving.finiteness import refuse_not_finite
 from node_cli.solving.state import Norm
 
@@ -120,7 +120,7 @@ class StepControl:
             dtype: of the state.
 
         Raises:
-            StepsFailed: the step is too small, or there were too many.
+            StepsError: the step is too small, or there were too many.
         """
         if self.max_steps is not None and attempts >= self.max_steps:
             cause, remedy = TOO_MANY
@@ -134,7 +134,7 @@ class StepControl:
             cause, remedy = UNDERFLOW
         else:
             return
-        raise StepsFailed(
+        raise StepsError(
             f"{self.method} stopped at t = {t:.6g} with a step of {step:.3g}: {cause}",
             dtype,
             remedy,

@@ -12,7 +12,7 @@ from torch import Tensor
 from torchdiffeq import odeint, odeint_adjoint
 
 from node_cli.solving.counted_field import CountedField, SolvableField
-from node_cli.solving.failures import NotFinite, StepsFailed
+from node_cli.solving.failures import NotFiniteError, StepsError
 from node_cli.solving.finiteness import refuse_not_finite
 from node_cli.solving.grid import equal_step_grid
 from node_cli.solving.spec import SolveSpec
@@ -112,7 +112,7 @@ def integrate_scipy(
         )
     # Where SciPy fails it says so only in a message that torchdiffeq does not look at.
     if len(solved) != len(distinct) or not bool(torch.isfinite(solved).all()):
-        raise StepsFailed(
+        raise StepsError(
             f"{spec.method} stopped between t = {times[0]:.6g} and {times[-1]:.6g}: SciPy could not"
             " solve the problem to the tolerance asked for",
             y0.dtype,
@@ -135,12 +135,12 @@ def torchdiffeq_failures(method: str, field: CountedField | None = None) -> Iter
         last = None if field is None else field.last_time
         stopped = f"{method} stopped" + ("" if last is None else f" at t = {last:.6g}")
         if _NOT_FINITE in text:
-            raise NotFinite(f"{stopped}: the state is no longer finite") from failure
+            raise NotFiniteError(f"{stopped}: the state is no longer finite") from failure
         for sign, (cause, remedy) in ((_TOO_SMALL, UNDERFLOW), (_TOO_MANY, TOO_MANY)):
             if sign in text:
                 dtype = torch.get_default_dtype() if field is None else field.dtype
                 happened = f"{stopped}: {cause.format(limit='')}"
-                raise StepsFailed(happened, dtype, remedy) from failure
+                raise StepsError(happened, dtype, remedy) from failure
         raise
 
 
