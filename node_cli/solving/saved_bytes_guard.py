@@ -139,11 +139,8 @@ class SavedBytesGuard:
         return None if now is None or self._used is None else now - self._used
 
     def _allocation_failed(self, error: Exception) -> MemoryShortageError:
-        wanted = re.search(r"tried to allocate (\d[\d.]* ?\w+)", str(error), re.IGNORECASE)
         kept = self._saved.bytes_now() if self._saved is not None else self._growth()
-        happened = f"{self._stopped()}: there is not enough memory"
-        if wanted is not None:
-            happened += f" for {wanted[1]} more"
+        happened = f"{self._stopped()}: {shortage(error)}"
         if self._keeps and kept is not None and kept > 0:
             happened += f", with {readable(kept)} kept for the backward pass"
         left = free_bytes(self._device)
@@ -160,6 +157,12 @@ class SavedBytesGuard:
             f"{self._spec.method} stopped{at} after {stats.steps_accepted:,} steps and"
             f" {stats.nfe_forward:,} evaluations"
         )
+
+
+def shortage(error: Exception) -> str:
+    """What an allocation that failed says, in words that a full stop can follow."""
+    wanted = re.search(r"tried to allocate (\d[\d.]* ?\w+)", str(error), re.IGNORECASE)
+    return "there is not enough memory" + ("" if wanted is None else f" for {wanted[1]} more")
 
 
 def sparing_modes(spec: SolveSpec) -> list[AdjointMode]:

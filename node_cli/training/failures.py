@@ -12,8 +12,8 @@ from node_cli.config.run import RunConfig
 from node_cli.config.solving import AdjointMode
 from node_cli.errors import is_out_of_memory
 from node_cli.solving import SolveSpec
-from node_cli.solving.failures import MemoryShortageError, UnfinishedSolveError, Training
-from node_cli.solving.saved_bytes_guard import sparing_modes
+from node_cli.solving.failures import MemoryShortageError, Training, UnfinishedSolveError
+from node_cli.solving.saved_bytes_guard import shortage, sparing_modes
 
 
 @contextmanager
@@ -44,9 +44,9 @@ def told_in_training(config: RunConfig, study: bool = False) -> Iterator[None]:
             raise
         solves = solves_an_ode(config.model)
         modes = sparing_modes(SolveSpec.from_config(config)) if solves else ()
-        shortage = MemoryShortageError("there is not enough memory to go on", modes)
-        shortage.tell(training)
-        raise shortage from error
+        failure = MemoryShortageError(shortage(error), modes)
+        failure.tell(training)
+        raise failure from error
 
 
 def possible_modes(config: RunConfig) -> list[AdjointMode]:
