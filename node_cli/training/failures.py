@@ -44,9 +44,9 @@ def told_in_training(config: RunConfig, study: bool = False) -> Iterator[None]:
             raise
         solves = solves_an_ode(config.model)
         modes = sparing_modes(SolveSpec.from_config(config)) if solves else ()
-        failure = MemoryShortageError(shortage(error), modes)
-        failure.tell(training)
-        raise failure from error
+        without_memory = MemoryShortageError(shortage(error), modes)
+        without_memory.tell(training)
+        raise without_memory from error
 
 
 def possible_modes(config: RunConfig) -> list[AdjointMode]:
