@@ -136,7 +136,8 @@ class MemoryShortageError(UnfinishedSolveError):
             ways.append("a smaller batch")
         elif self._keeps:
             ways.append(f"a smaller optimizer.lr (now {_number(training)})")
-            ways.append(f"a smaller data.batch_size (now {training.batch_size})")
+            if training.batch_size > 1:
+                ways.append(f"a smaller data.batch_size (now {training.batch_size})")
         else:
             ways.append("a smaller data.eval_batch_size")
         if self._limit is not None:

@@ -105,7 +105,7 @@ class SavedBytesGuard:
         kept, limit = saved.bytes_now() + self._announced, self._spec.max_saved_bytes
         if limit is not None and kept > limit:
             raise MemoryShortageError(
-                f"{self._stopped()}: {readable(kept)} are kept for the backward pass, more than"
+                f"{self._stopped()}: {kept:,} bytes are kept for the backward pass, more than"
                 f" solver.max_saved_bytes={limit} allows",
                 sparing_modes(self._spec),
                 limit=limit,
