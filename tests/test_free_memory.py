@@ -80,3 +80,24 @@ def test_a_group_named_as_on_the_machine_is_found_inside_a_container(tmp_path):
 )
 def test_bytes_for_people(size, text):
     assert readable(size) == text
+
+
+def test_on_a_device_what_torch_holds_in_reserve_is_free_too(monkeypatch):
+    numbers = {
+        "allocated_bytes": {"all": {"current": 300}},
+        "reserved_bytes": {"all": {"current": 500}},
+    }
+    monkeypatch.setattr(torch.cuda, "memory_stats_as_nested_dict", lambda _: numbers)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1000, 8000))
+    device = torch.device("cuda")
+    assert used_bytes(device) == 300
+    assert free_bytes(device) == 1200
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_memory_in_use_on_a_real_device_is_what_torch_allocated():
+    device = torch.device("cuda")
+    before, free = used_bytes(device), free_bytes(device)
+    block = torch.ones(10_000_000, device=device)
+    assert used_bytes(device) - before >= block.nbytes
+    assert free - free_bytes(device) >= block.nbytes
