@@ -77,6 +77,24 @@ class Interrupted(KeyboardInterrupt):
         self.exit_code = 128 + signal_number
 
 
+# How torch and what it calls say that an allocation failed, where they raise a RuntimeError.
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "out of memory",
+    "bad_alloc",
+    "alloc_failed",
+    "could not create a memory object",
+)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an allocation failed, on the CPU or on a device."""
+    if isinstance(error, MemoryError):
+        return True
+    text = str(error).lower()
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _OUT_OF_MEMORY)
+
+
 def told(error: Exception) -> str:
     """What went wrong, in a sentence for the user; several, one a line, for several things.
 
@@ -90,6 +108,11 @@ def told(error: Exception) -> str:
         named = isinstance(error.filename, str | bytes) and error.filename
         subject = f"{os.fsdecode(named)}: " if named else ""
         text = subject + reason(error)
+    elif is_out_of_memory(error):
+        text = (
+            "there is not enough memory. Use a smaller batch or a smaller model, or a machine with"
+            " more memory."
+        )
     else:
         said = " ".join(str(error).split()).rstrip(".")
         text = f"unexpected {type(error).__name__}{': ' if said else ''}{said}."

@@ -6,22 +6,60 @@ import ctypes
 import gc
 import resource
 import sys
-import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 
+class _Count:
+    """Bytes of the storages that are kept, each counted once.
+
+    Args:
+        permanent: storages that do not count.
+    """
+
+    def __init__(self, permanent: set[int]) -> None:
+        self.bytes = 0
+        self._permanent = permanent
+        self._keepers: dict[int, int] = {}  # by where a storage starts
+
+    def add(self, start: int, size: int) -> None:
+        if start not in self._permanent:
+            keepers = self._keepers[start] = self._keepers.get(start, 0) + 1
+            if keepers == 1:
+                self.bytes += size
+
+    def remove(self, start: int, size: int) -> None:
+        if start not in self._permanent:
+            self._keepers[start] -= 1
+            if self._keepers[start] == 0:
+                del self._keepers[start]
+                self.bytes -= size
+
+
 class _Kept:
     """A tensor that autograd keeps; lives exactly as long as autograd needs it."""
 
-    __slots__ = ("__weakref__", "tensor")
+    __slots__ = ("_counts", "_size", "_start", "tensor")
 
-    def __init__(self, tensor: Tensor) -> None:
+    def __init__(self, tensor: Tensor, counts: tuple[_Count, ...]) -> None:
+        storage = tensor.untyped_storage()
         self.tensor = tensor
+        self._counts, self._start, self._size = counts, storage.data_ptr(), storage.nbytes()
+        for count in counts:
+            count.add(self._start, self._size)
+
+    def __del__(self) -> None:
+        for count in self._counts:
+            count.remove(self._start, self._size)
+
+
+# Autograd heeds the innermost hooks alone, which therefore count for those around them too.
+_counting: ContextVar[tuple[_Count, ...]] = ContextVar("counting", default=())
 
 
 class SavedBytes:
@@ -33,37 +71,35 @@ class SavedBytes:
 
     Args:
         model: its parameters and buffers are left out.
+        others: further tensors that are left out.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        self._model = model
+    def __init__(self, model: nn.Module | None, others: Iterable[Tensor] = ()) -> None:
+        self._model, self._others = model, tuple(others)
 
     @contextmanager
     def measure(self) -> Iterator[SavedBytes]:
         """Watch the operations inside the ``with`` block; ``bytes_now`` may be asked in it."""
-        self._kept: weakref.WeakSet[_Kept] = weakref.WeakSet()
-        self._permanent = {
-            tensor.untyped_storage().data_ptr()
-            for tensors in (self._model.parameters(), self._model.buffers())
-            for tensor in tensors
-        }
+        model = self._model
+        of_model = () if model is None else (*model.parameters(), *model.buffers())
+        permanent = {t.untyped_storage().data_ptr() for t in (*of_model, *self._others)}
+        self._count = _Count(permanent)
+        counts = (*_counting.get(), self._count)
 
         def pack(tensor: Tensor) -> _Kept:
             # Detached, since an operation that keeps its own output would else keep itself alive.
-            kept = _Kept(tensor.detach())
-            self._kept.add(kept)
-            return kept
+            return _Kept(tensor.detach(), counts)
 
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept.tensor):
-            yield self
+        token = _counting.set(counts)
+        try:
+            with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept.tensor):
+                yield self
+        finally:
+            _counting.reset(token)
 
     def bytes_now(self) -> int:
         """Bytes kept at this moment; ask after the forward pass, before ``backward()``."""
-        storages = {
-            storage.data_ptr(): storage.nbytes()
-            for storage in (kept.tensor.untyped_storage() for kept in self._kept)
-        }
-        return sum(size for start, size in storages.items() if start not in self._permanent)
+        return self._count.bytes
 
 
 class Peak:

@@ -52,6 +52,28 @@ def test_what_is_no_longer_needed_is_no_longer_counted():
     kept.sum().backward()
 
 
+def test_what_is_counted_inside_counts_outside_too():
+    x = torch.ones(100, requires_grad=True)
+    outer, inner = SavedBytes(None), SavedBytes(None)
+    with outer.measure():
+        first = x.exp()
+        with inner.measure():
+            second = x.exp()
+        third = first + second.exp()
+        assert inner.bytes_now() == 100 * FLOAT
+        assert outer.bytes_now() == 3 * 100 * FLOAT
+    third.sum().backward()
+    assert inner.bytes_now() == outer.bytes_now() == 0
+
+
+def test_others_that_live_anyway_do_not_count():
+    x = torch.ones(100, requires_grad=True)
+    with SavedBytes(None, [x]).measure() as saved:
+        y = x.sin()
+        assert saved.bytes_now() == 0
+    y.sum().backward()
+
+
 def test_watching_does_not_change_gradients():
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1))

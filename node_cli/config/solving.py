@@ -58,6 +58,8 @@ class SolverConfig(Schema):
         num_steps: equal steps over the whole interval; replaces ``step_size``.
         max_steps: attempts, rejected ones included, that an adaptive solver may make in one solve.
         max_nfe: evaluations that one solve may take, forward and backward each.
+        max_saved_bytes: what one solve may keep for the backward pass, counted exactly, which takes
+            time; null: a share of the memory that is free.
         min_step: an adaptive solve that needs a smaller step ends with an error.
     """
 
@@ -69,6 +71,7 @@ class SolverConfig(Schema):
     num_steps: Count | None
     max_steps: Count | None
     max_nfe: Count | None
+    max_saved_bytes: Count | None = None  # runs from before it have none
     min_step: Positive | None
 
     @property

@@ -116,7 +116,7 @@ def integrate_adams(
         if h is None:
             with torch.no_grad():
                 h = control.first_step(field, t, end, y, past.slopes[0], order)
-        control.check_attempt(t, h, attempts, span)
+        control.check_attempt(t, h, attempts, span, y.dtype)
         attempts += 1
         at_end = h >= abs(end - t)
         t1 = end if at_end else t + direction * h

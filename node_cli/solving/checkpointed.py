@@ -47,7 +47,12 @@ class _Checkpointed(torch.autograd.Function):
         *parameters: Tensor,
     ) -> Tensor:
         steps: list[AcceptedStep] = []
-        trajectory = integrate(field, y0, times, observe=steps.append)
+
+        def observe(step: AcceptedStep) -> None:
+            steps.append(step)
+            field.keeps(step.y0)
+
+        trajectory = integrate(field, y0, times, observe=observe)
         ctx.field, ctx.tableau, ctx.times = field, tableau, times
         ctx.steps = [(step.start, step.end, step.outputs) for step in steps]
         ctx.save_for_backward(*(step.y0 for step in steps), *parameters)

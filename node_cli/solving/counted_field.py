@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from node_cli.errors import SolverError
+from node_cli.solving.saved_bytes_guard import SavedBytesGuard
 from node_cli.solving.state import Layout, State
 from node_cli.solving.stats import SolveStats
 
@@ -49,19 +50,29 @@ class CountedField:
         y0: a state, for its shapes, its dtype and its device.
         max_nfe: evaluations that each of the two passes may take; None: no limit.
         passive: last parts of the state that do not count in the error norm.
+        stats: where to count; None: anew.
+        guard: looks at what the forward solve keeps.
     """
 
     def __init__(
-        self, field: VectorField, y0: State, max_nfe: int | None = None, passive: int = 0
+        self,
+        field: VectorField,
+        y0: State,
+        max_nfe: int | None = None,
+        passive: int = 0,
+        stats: SolveStats | None = None,
+        guard: SavedBytesGuard | None = None,
     ) -> None:
-        self.stats = SolveStats()
+        self.stats = SolveStats() if stats is None else stats
+        self._guard = guard
         self.layout = Layout(y0, passive)
         self._last_time: Tensor | None = None
         self._field = field
         self._max_nfe = max_nfe
         self._forward = True
         self._used = 0  # evaluations of this pass
-        device = (y0 if isinstance(y0, Tensor) else y0[0]).device
+        part = y0 if isinstance(y0, Tensor) else y0[0]
+        self.dtype, device = part.dtype, part.device
         self._autocast = (
             torch.autocast(device.type, dtype=torch.get_autocast_dtype(device.type))
             if torch.is_autocast_enabled(device.type)
@@ -72,6 +83,11 @@ class CountedField:
     def last_time(self) -> float | None:
         """Where the field was last evaluated."""
         return None if self._last_time is None else float(self._last_time.detach())
+
+    def keeps(self, state: Tensor) -> None:
+        """Tell the guard of a state that is kept for the backward pass."""
+        if self._guard is not None:
+            self._guard.keep(state)
 
     def backward_begins(self) -> None:
         """From now on, evaluations and steps belong to a backward pass."""
@@ -87,7 +103,7 @@ class CountedField:
         """Evaluate ``f(t, y)``; of the shape and dtype of ``y``.
 
         Raises:
-            SolverError: this would be one evaluation more than ``max_nfe``.
+            SolverError: this would be one evaluation more than ``max_nfe``, or too much is kept.
         """
         self._count(t)
         with self._autocast or nullcontext():
@@ -114,6 +130,8 @@ class CountedField:
     def _count(self, t: Tensor) -> None:
         self._last_time = t
         if self._forward:
+            if self._guard is not None:
+                self._guard.look(t)
             self.stats.nfe_forward += 1
         else:
             self.stats.nfe_backward += 1

@@ -5,20 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from node_cli.errors import SolverError
+from node_cli.solving.failures import NotFiniteError
 
 
 def refuse_not_finite(values: Tensor, what: str, method: str, t: float) -> None:
     """Refuse a state or a field (``what``) with a value that is not finite.
 
     Raises:
-        SolverError: it has one.
+        NotFiniteError: it has one.
     """
     if not bool(torch.isfinite(values).all()):
-        raise SolverError(
-            f"{method} stopped at t = {t:.6g}: the {what} is not finite; try a smaller learning"
-            " rate or gradient clipping (trainer.clip_norm)."
-        )
+        raise NotFiniteError(f"{method} stopped at t = {t:.6g}: the {what} is not finite")
 
 
 class FiniteSteps:
@@ -50,15 +47,15 @@ class FiniteSteps:
         """Read the count.
 
         Raises:
-            SolverError: the state was not finite after some step.
+            NotFiniteError: the state was not finite after some step.
         """
         if self._finite is None:
             return
         finite = int(self._finite)
         if finite < self._count:
             step = (self._stop - self._start) / self._count
-            raise SolverError(
+            raise NotFiniteError(
                 f"{self._method} stopped at t = {self._start + step * (finite + 1):.6g} with a step"
-                f" of {abs(step):.3g}: the state is no longer finite; try a smaller step, a smaller"
-                " learning rate or gradient clipping (trainer.clip_norm)."
+                f" of {abs(step):.3g}: the state is no longer finite",
+                fixed=True,
             )

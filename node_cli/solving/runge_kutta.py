@@ -142,7 +142,7 @@ def integrate_adaptively(
         if h is None:
             with torch.no_grad():
                 h = control.first_step(field, t, end, y, f, tableau.order - 1)
-        control.check_attempt(t, h, attempts, span)
+        control.check_attempt(t, h, attempts, span, y.dtype)
         attempts += 1
         stop = end if tableau.dense else times[len(values)]
         at_stop = _STRETCH * h >= abs(stop - t)

@@ -13,6 +13,7 @@ from node_cli.solving.adjoint import AdjointProblem, solve_with_adjoint
 from node_cli.solving.checkpointed import solve_checkpointed
 from node_cli.solving.counted_field import CountedField, VectorField
 from node_cli.solving.integration import Integrator
+from node_cli.solving.saved_bytes_guard import SavedBytesGuard
 from node_cli.solving.spec import SolveSpec
 from node_cli.solving.state import State
 from node_cli.solving.stats import SolveStats, announce
@@ -66,22 +67,28 @@ def solve(
             solvers they do.
 
     Raises:
-        SolverError: the state or the field left the finite numbers, or a limit was reached.
+        SolverError: the state or the field left the finite numbers, a limit was reached, or memory
+            ran short.
         ValueError: the times are not in order, or the mode does not go with the solver.
     """
     times = _checked_times(t)
-    counted = CountedField(field, y0, spec.max_nfe, passive)
-    announce(counted.stats)
+    known = None if parameters is None else tuple(parameters)
+    device = (y0 if isinstance(y0, Tensor) else y0[0]).device
+    stats = SolveStats()
+    guard = SavedBytesGuard(spec, stats, device, field, known or ())
+    counted = CountedField(field, y0, spec.max_nfe, passive, stats, guard)
+    announce(stats)
     by_hand = torch.is_grad_enabled() and spec.adjoint != "direct"
-    given = _parameters(field, parameters) if by_hand else None
+    given = _parameters(field, known) if by_hand else None
     values: State
-    if spec.backend == "torchdiffeq":
-        _refuse_what_torchdiffeq_lacks(spec, times)
-        values = solve_by_torchdiffeq(counted, y0, t, spec, given)
-    else:
-        packed = counted.layout.pack(y0)
-        solved = _solve_packed(counted, packed, times, spec, given)
-        values = counted.layout.unpack(solved, leading=(len(times),))
+    with guard.watch():
+        if spec.backend == "torchdiffeq":
+            _refuse_what_torchdiffeq_lacks(spec, times)
+            values = solve_by_torchdiffeq(counted, y0, t, spec, given)
+        else:
+            packed = counted.layout.pack(y0)
+            solved = _solve_packed(counted, packed, times, spec, given)
+            values = counted.layout.unpack(solved, leading=(len(times),))
     counted.backward_begins()
     return Solution(values, counted.stats)
 

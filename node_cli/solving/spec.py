@@ -53,6 +53,8 @@ class SolveSpec:
         max_steps: attempts that an adaptive solver may make in one solve; in the continuous
             adjoint between two output times.
         max_nfe: evaluations that one solve may take, forward and backward each.
+        max_saved_bytes: what one solve may keep for the backward pass, counted exactly; None: a
+            share of the memory that is free.
         min_step: a solve that needs a smaller step ends with an error, in units of ``t``.
         order: of an Adams method of fixed order.
         behind: what the continuous adjoint does otherwise.
@@ -68,6 +70,7 @@ class SolveSpec:
     num_steps: int | None = None
     max_steps: int | None = None
     max_nfe: int | None = None
+    max_saved_bytes: int | None = None
     min_step: float | None = None
     order: int = 4
     behind: BackwardSpec = BackwardSpec()
@@ -90,6 +93,7 @@ class SolveSpec:
             num_steps=solver.num_steps,
             max_steps=solver.max_steps,
             max_nfe=solver.max_nfe,
+            max_saved_bytes=solver.max_saved_bytes,
             min_step=solver.min_step,
             order=solver.order if chosen_order and solver.order is not None else 4,
             behind=BackwardSpec(

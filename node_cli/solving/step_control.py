@@ -7,14 +7,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from node_cli.errors import SolverError
 from node_cli.solving.counted_field import SolvableField
+from node_cli.solving.failures import StepsError
 from node_cli.solving.finiteness import refuse_not_finite
 from node_cli.solving.state import Norm
 
+# What is said, with the remedy, where steps are too small or too many.
 UNDERFLOW = (
-    "its step size fell to zero, as it does where the vector field is not finite or the problem is"
-    " stiff; try a looser tolerance, a smaller learning rate or another solver"
+    "its step size fell to zero, as it also does where the vector field is not finite",
+    "try a looser tolerance or another solver",
+)
+TOO_MANY = (
+    "it took more steps than solver.max_steps{limit} allows",
+    "raise that limit or loosen the tolerance",
 )
 
 _SAFETY = 0.9
@@ -102,7 +107,9 @@ class StepControl:
         """The error allowed for a size of the state; never zero, also where ``atol`` is."""
         return size.mul_(self.rtol).add_(self.atol).clamp_(min=torch.finfo(size.dtype).tiny)
 
-    def check_attempt(self, t: float, step: float, attempts: int, span: float) -> None:
+    def check_attempt(
+        self, t: float, step: float, attempts: int, span: float, dtype: torch.dtype
+    ) -> None:
         """Refuse an attempt that cannot succeed.
 
         Args:
@@ -110,26 +117,25 @@ class StepControl:
             step: its length.
             attempts: made so far.
             span: the length of the whole interval.
+            dtype: of the state.
 
         Raises:
-            SolverError: the step is too small, or there were too many.
+            StepsError: the step is too small, or there were too many.
         """
-        cause = None
         if self.max_steps is not None and attempts >= self.max_steps:
-            cause = (
-                f"it took more steps than solver.max_steps={self.max_steps} allows; raise that"
-                " limit or loosen the tolerance"
-            )
+            cause, remedy = TOO_MANY
+            cause = cause.format(limit=f"={self.max_steps}")
             if self.atol == 0.0:
                 cause += "; an atol of 0 allows no error where a part of the state is near zero"
         elif self.min_step is not None and step < self.min_step:
-            cause = (
-                f"the tolerance asks for a step below solver.min_step={self.min_step:g}; lower"
-                " that limit or loosen the tolerance"
-            )
+            cause = f"the tolerance asks for a step below solver.min_step={self.min_step:g}"
+            remedy = "lower that limit or loosen the tolerance"
         elif not step > _ROUNDING * max(abs(t), span):
-            cause = UNDERFLOW
-        if cause is not None:
-            raise SolverError(
-                f"{self.method} stopped at t = {t:.6g} with a step of {step:.3g}: {cause}."
-            )
+            cause, remedy = UNDERFLOW
+        else:
+            return
+        raise StepsError(
+            f"{self.method} stopped at t = {t:.6g} with a step of {step:.3g}: {cause}",
+            dtype,
+            remedy,
+        )

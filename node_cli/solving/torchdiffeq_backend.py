@@ -11,23 +11,19 @@ import torch
 from torch import Tensor
 from torchdiffeq import odeint, odeint_adjoint
 
-from node_cli.errors import SolverError
 from node_cli.solving.counted_field import CountedField, SolvableField
+from node_cli.solving.failures import NotFiniteError, StepsError
 from node_cli.solving.finiteness import refuse_not_finite
 from node_cli.solving.grid import equal_step_grid
 from node_cli.solving.spec import SolveSpec
 from node_cli.solving.state import State
-from node_cli.solving.step_control import UNDERFLOW
+from node_cli.solving.step_control import TOO_MANY, UNDERFLOW
 from node_cli.solving.trajectory import Trajectory
 
-# What torchdiffeq's assertions say when a solve cannot go on, and what it means for the user.
-_CAUSES = {
-    "underflow in dt": UNDERFLOW,
-    "non-finite values in state": "the state is no longer finite; try a smaller learning rate or"
-    " gradient clipping (trainer.clip_norm)",
-    "max_num_steps exceeded": "it took more steps than solver.max_steps allows; raise that limit"
-    " or loosen the tolerance",
-}
+# What torchdiffeq's assertions say when a solve cannot go on.
+_NOT_FINITE = "non-finite values in state"
+_TOO_SMALL = "underflow in dt"
+_TOO_MANY = "max_num_steps exceeded"
 
 _ADAMS = ("explicit_adams", "implicit_adams")
 
@@ -116,9 +112,11 @@ def integrate_scipy(
         )
     # Where SciPy fails it says so only in a message that torchdiffeq does not look at.
     if len(solved) != len(distinct) or not bool(torch.isfinite(solved).all()):
-        raise SolverError(
+        raise StepsError(
             f"{spec.method} stopped between t = {times[0]:.6g} and {times[-1]:.6g}: SciPy could not"
-            " solve the problem to the tolerance asked for; loosen it or try another solver."
+            " solve the problem to the tolerance asked for",
+            y0.dtype,
+            "loosen it or try another solver",
         )
     found = dict(zip(distinct, solved, strict=True))
     return Trajectory([found[t] for t in times], None)
@@ -134,12 +132,15 @@ def torchdiffeq_failures(method: str, field: CountedField | None = None) -> Iter
         yield
     except AssertionError as failure:
         text = str(failure)
-        for sign, cause in _CAUSES.items():
+        last = None if field is None else field.last_time
+        stopped = f"{method} stopped" + ("" if last is None else f" at t = {last:.6g}")
+        if _NOT_FINITE in text:
+            raise NotFiniteError(f"{stopped}: the state is no longer finite") from failure
+        for sign, (cause, remedy) in ((_TOO_SMALL, UNDERFLOW), (_TOO_MANY, TOO_MANY)):
             if sign in text:
-                last = None if field is None else field.last_time
-                where = "" if last is None else f" at t = {last:.6g}"
-                # The text of the assertion may hold a whole state, so it is cut.
-                raise SolverError(f"{method} stopped{where}: {cause}. ({text[:120]})") from failure
+                dtype = torch.get_default_dtype() if field is None else field.dtype
+                happened = f"{stopped}: {cause.format(limit='')}"
+                raise StepsError(happened, dtype, remedy) from failure
         raise
 
 

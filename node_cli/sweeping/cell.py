@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -84,6 +85,7 @@ class Cell:
         except Exception as error:
             self._run_here += 1
             self._record(error, config, folder)
+        gc.collect()  # what a failed run kept in memory, and torchdiffeq's solvers hold in a cycle
         return None
 
     def _run(self, config: DictConfig, folder: Path, number: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from node_cli.studies import study_of
 from node_cli.studies.table import write_table
 from node_cli.tasks import find_task
 from node_cli.training.checkpoint import check_same_experiment, checkpoint_paths, read_checkpoint
+from node_cli.training.failures import told_in_training
 from node_cli.training.interruption import StopRequest
 from node_cli.training.loop import TrainingLoop
 from node_cli.training.recorder import Recorder
@@ -133,14 +134,16 @@ def _train_and_test(
         plain = config.model_dump(mode="json")
         recorder.opening(deciding_settings(plain))
         recorder.text("config", OmegaConf.to_yaml(plain))
-        loop.train()
-        _, best = checkpoint_paths(folder)
-        tested = loop.test(read_checkpoint(best))
+        with told_in_training(config):
+            loop.train()
+            _, best = checkpoint_paths(folder)
+            tested = loop.test(read_checkpoint(best))
         known["final"] = {**loop.progress.history[-1], **tested}
         recorder.ending()
         study = study_of(config.study)
         if study is not None:
-            rows = loop.study(study).rows
+            with told_in_training(config, study=True):
+                rows = loop.study(study).rows
             write_table(folder, config.study.name, rows)
 
 

@@ -153,6 +153,7 @@ def test_the_paper_experiment_is_that_of_the_torchdiffeq_example(config_of):
         ),
         (["model=resnet", "adjoint.check_every=5"], ["solves no ODE"]),
         (["solver.max_nfe=0"], ["solver.max_nfe=0", "an integer >= 1"]),
+        (["solver.max_saved_bytes=0"], ["solver.max_saved_bytes=0", "an integer >= 1"]),
         (["solver.order=4"], ["the order of dopri5 is 5"]),
         (["solver.name=dopri55"], ["did you mean dopri5?"]),
         (["model=rk-net", "adjoint=full"], ["use adjoint=direct"]),

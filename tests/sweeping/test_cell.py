@@ -1,8 +1,10 @@
 """What a cell does with errors, without the processes around it."""
 
+import gc
 import json
 import os
 import signal
+import weakref
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -53,11 +55,18 @@ def raising(error):
     return run
 
 
+NO_MEMORY = (
+    "there is not enough memory. Use a smaller batch or a smaller model, or a machine with more"
+    " memory."
+)
+
+
 @pytest.mark.parametrize(
     ("error", "cause"),
     [
-        (MemoryError("cannot allocate 80 GB"), "unexpected MemoryError: cannot allocate 80 GB."),
-        (RuntimeError("CUDA out of memory"), "unexpected RuntimeError: CUDA out of memory."),
+        (MemoryError("cannot allocate 80 GB"), NO_MEMORY),
+        (RuntimeError("CUDA out of memory"), NO_MEMORY),
+        (RuntimeError("a mistake"), "unexpected RuntimeError: a mistake."),
         (ConfigError("torch sees 0 CUDA devices here."), "torch sees 0 CUDA devices here."),
     ],
 )
@@ -69,6 +78,26 @@ def test_an_error_is_recorded_with_its_cause(cell, error, cause, capsys):
     assert summary["command"] == "node-train seed=1"
     assert summary["settings"]["seed"] == 1
     assert f"failed: {cause}" in capsys.readouterr().err
+
+
+def test_what_a_failed_run_held_in_a_cycle_is_freed(cell):
+    class Held:
+        pass
+
+    alive = []
+
+    def run(*_arguments):
+        held = Held()
+        held.itself = held
+        alive.append(weakref.ref(held))
+        raise RuntimeError("no memory")
+
+    gc.disable()
+    try:
+        cell(run)
+        assert alive[0]() is None
+    finally:
+        gc.enable()
 
 
 def test_a_summary_that_cannot_be_read_is_no_hindrance(cell):

@@ -1,0 +1,64 @@
+"""A solve that failed and memory that ran out, in the words of a training run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import get_args
+
+from node_cli.config.agreement import disagreements
+from node_cli.config.model import solves_an_ode
+from node_cli.config.run import RunConfig
+from node_cli.config.solving import AdjointMode
+from node_cli.errors import is_out_of_memory
+from node_cli.solving import SolveSpec
+from node_cli.solving.failures import MemoryShortageError, Training, UnfinishedSolveError
+from node_cli.solving.saved_bytes_guard import shortage, sparing_modes
+
+
+@contextmanager
+def told_in_training(config: RunConfig, study: bool = False) -> Iterator[None]:
+    """Put around what trains, evaluates or measures a model.
+
+    Args:
+        config: the whole run.
+        study: whether a study says which adjoint modes are used, and not the run.
+
+    Raises:
+        MemoryShortageError: an allocation failed outside of a solve, as in the backward pass.
+        SolverError: a solve failed, with what training can change about it.
+    """
+    training = Training(
+        config.optimizer.lr,
+        config.trainer.clip_norm,
+        config.data.batch_size,
+        () if study else possible_modes(config),
+    )
+    try:
+        yield
+    except UnfinishedSolveError as failure:
+        failure.tell(training)
+        raise
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        solves = solves_an_ode(config.model)
+        modes = sparing_modes(SolveSpec.from_config(config)) if solves else ()
+        without_memory = MemoryShortageError(shortage(error), modes)
+        without_memory.tell(training)
+        raise without_memory from error
+
+
+def possible_modes(config: RunConfig) -> list[AdjointMode]:
+    """The adjoint modes that go with the rest of the run's settings."""
+    return [
+        mode
+        for mode in get_args(AdjointMode)
+        if not any(
+            disagreements(
+                config.model_copy(
+                    update={"adjoint": config.adjoint.model_copy(update={"mode": mode})}
+                )
+            )
+        )
+    ]
