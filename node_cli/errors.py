@@ -31,6 +31,10 @@ class CheckpointError(RunError):
     """A checkpoint cannot be read, or belongs to another model, task or version."""
 
 
+class WritingError(RunError):
+    """A file of a run folder is not written, because what is in its place leads elsewhere."""
+
+
 class SolverError(RunError):
     """A solve could not be finished: the state left the finite numbers, or a guard was hit."""
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 
 from node_cli.studies.subject import Row
+from node_cli.writing import write_text
 
 
 def write_table(folder: Path, name: str, rows: Sequence[Row]) -> None:
@@ -16,13 +18,14 @@ def write_table(folder: Path, name: str, rows: Sequence[Row]) -> None:
         OSError: a file cannot be written.
     """
     columns = list(rows[0])
-    with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
+    full = StringIO(newline="")
+    writer = csv.DictWriter(full, columns)
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(folder / f"{name}.csv", full.getvalue())
     lines = [columns, ["---"] * len(columns), *([shown(row[c]) for c in columns] for row in rows)]
     text = "".join(f"| {' | '.join(line)} |\n" for line in lines)
-    (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    write_text(folder / f"{name}.md", text)
 
 
 def shown(value: str | int | float | None) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 from node_cli.config.overrides import parse
 from node_cli.errors import ConfigError
+from node_cli.writing import write_text
 
 _FILE = "sweep.json"
 _FOLDER = "hydra.sweep.dir="
@@ -51,7 +52,7 @@ class SweepPlan:
         words = [word for word in self.overrides if not word.startswith(_FOLDER)]
         config_dir = None if self.config_dir is None else str(self.config_dir.absolute())
         plain = {**asdict(self), "folder": None, "overrides": words, "config_dir": config_dir}
-        (self.folder / _FILE).write_text(json.dumps(plain, indent=2) + "\n", encoding="utf-8")
+        write_text(self.folder / _FILE, json.dumps(plain, indent=2) + "\n")
 
 
 def is_sweep(folder: Path) -> bool:

@@ -19,6 +19,7 @@ from node_cli.config.settings import deciding_settings
 from node_cli.memory import peak_device_bytes, peak_resident_bytes
 from node_cli.tasks.base import BestMetric
 from node_cli.training.progress import RunProgress
+from node_cli.writing import write_text
 
 Status = Literal["finished", "failed", "interrupted"]
 
@@ -127,10 +128,7 @@ def write_refusal(folder: Path, config: Mapping[str, Any], cause: str) -> None:
 
 
 def _write(folder: Path, summary: Mapping[str, Any]) -> None:
-    path = folder / "summary.json"
-    temporary = path.with_suffix(".json.tmp")
-    temporary.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_text(folder / "summary.json", json.dumps(summary, indent=2) + "\n")
 
 
 def _device_name(device: torch.device) -> str:
