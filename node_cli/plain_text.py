@@ -10,7 +10,7 @@ _OBEYED = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
 
 
 def plain_text(text: str) -> str:
-    """Text in one line that only shows, with ``\\x1b`` and the like for what a terminal obeys."""
+    """Text in one line that only shows; what a terminal obeys is written as in Python's strings."""
     if text.isprintable():
         return text
     return "".join(_shown(character) for character in text)
