@@ -20,7 +20,7 @@ def csv_text(table: pd.DataFrame) -> str:
 
 
 def _harmless(column: pd.Series[object]) -> pd.Series[object]:
-    if column.dtype != object:
+    if pd.api.types.is_numeric_dtype(column):
         return column
     return column.map(lambda value: _cell(value) if isinstance(value, str) else value)
 
