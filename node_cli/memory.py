@@ -8,7 +8,7 @@ import resource
 import sys
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import torch
@@ -127,12 +127,10 @@ def synchronize(device: torch.device) -> None:
 
 def available_bytes() -> int | None:
     """Memory that new data can take without swapping; None where the system does not tell."""
-    try:
+    with suppress(OSError, ValueError):
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        pass
     return None
 
 

@@ -18,8 +18,10 @@ from node_cli.data.random_streams import random_stream
 from node_cli.errors import DataError
 
 # What NumPy raises for headers that it has not written.
-_MALFORMED = (ValueError, EOFError, TypeError, SyntaxError, ArithmeticError, MemoryError)
-_MALFORMED += (RecursionError, KeyError, TokenError)
+_MALFORMED = (
+    *(ValueError, EOFError, TypeError, KeyError, SyntaxError, TokenError),
+    *(ArithmeticError, MemoryError, RecursionError),
+)
 
 _SPLIT = 4  # the stream of random numbers that splits a table
 
@@ -117,7 +119,8 @@ def split_table(table: Table, validation: float, test: float, seed: int) -> Spli
 def _read_npy(path: Path, where: str) -> Table:
     try:
         # Mapped, so that the shape that the header claims is held against the file's size first.
-        values: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+        with np.errstate(over="ignore"):
+            values: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
     except _MALFORMED as error:
         raise DataError(f"{where}: this is no whole .npy file of numbers ({error}).") from error
     if values.ndim != 2 or 0 in values.shape:

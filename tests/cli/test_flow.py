@@ -104,7 +104,7 @@ def test_real_numbers_of_any_kind_are_points(run, tmp_path, dtype):
 
 def test_too_many_samples_are_refused_before_they_are_drawn(run, tmp_path, capfd):
     words = ["sample", run, "-o", tmp_path / "o.csv", "-n"]
-    assert "need 8000.0 GB of memory" in refused(capfd, tmp_path, *words, 10**12)
+    assert "need 16000.0 GB of memory" in refused(capfd, tmp_path, *words, 10**12)
     assert "must be an integer" in refused(capfd, tmp_path, *words, 10**100)
     assert "must be an integer" in refused(capfd, tmp_path, *words, "9" * 5000)
 

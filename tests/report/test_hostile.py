@@ -38,7 +38,7 @@ def report_of(folder, *words):
     """The rows of runs.csv by the name of the run's folder; the report is beside the runs."""
     assert node_report([str(folder / "runs"), "--output", str(folder / "out"), *words]) == 0
     with (folder / "out" / "runs.csv").open(newline="", encoding="utf-8") as file:
-        rows = {os.path.basename(row["folder"]): row for row in csv.DictReader(file)}
+        rows = {Path(row["folder"]).name: row for row in csv.DictReader(file)}
     assert rows[GOOD]["status"] == "finished"
     assert float(rows[GOOD]["error"]) == pytest.approx(0.1)
     return rows
@@ -193,7 +193,7 @@ def test_text_of_runs_is_shown_as_text_everywhere(tmp_path, capfd):
     )
     for name in ("new\nline", "\x1b]0;title\x07", "[red]x", "--by", "<i>"):
         with_runs(folder, **{name: changed(settings={"seed": 3})})
-    os.makedirs(os.fsencode(folder / "runs") + b"/\xff/.hydra")
+    Path(os.fsdecode(os.fsencode(folder / "runs") + b"/\xff/.hydra")).mkdir(parents=True)
     rows = report_of(folder)
     assert len(rows) == 9
     shown = "".join(capfd.readouterr())
