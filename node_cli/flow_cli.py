@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import math
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from node_cli.config.solving import METHODS
-from node_cli.errors import CheckpointError, ConfigError, DataError, RunError
+from node_cli.errors import CheckpointError, ConfigError, DataError, RunError, told
+from node_cli.plain_text import plain_lines, plain_text, shortened
 from node_cli.sentence_parser import SentenceParser
+from node_cli.writing import write_whole
 
 if TYPE_CHECKING:
     from node_cli.config.run import RunConfig
@@ -44,12 +48,12 @@ def node_flow(arguments: Sequence[str]) -> int:
     except RunError as error:
         if traced:
             raise
-        print(f"node-flow: {error}", file=sys.stderr)
+        print(f"node-flow: {plain_lines(str(error))}", file=sys.stderr)
         return error.exit_code
     except OSError as error:
         if traced:
             raise
-        print(f"node-flow: {error.filename}: {str(error.strerror).lower()}.", file=sys.stderr)
+        print(f"node-flow: {plain_lines(told(error))}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -85,15 +89,16 @@ def _parser() -> argparse.ArgumentParser:
 def _sample(options: argparse.Namespace) -> None:
     import torch
 
+    _refuse_an_impossible_output(options.output)
     model = _load(options.run, options.tolerance)
+    _refuse_what_does_not_fit(options.count, model.dimensions * model.shift.element_size())
     generator = torch.Generator().manual_seed(options.seed)
-    parts = []
+    drawn = torch.empty(options.count, model.dimensions, dtype=model.shift.dtype)
     with torch.no_grad():
-        for start in range(0, options.count, _CHUNK):
-            count = min(_CHUNK, options.count - start)
-            parts.append(model.sample(count, generator).cpu())
-    _write(options.output, torch.cat(parts).numpy(), model.columns)
-    print(f"{options.count} samples in {options.output}")
+        for part in drawn.split(_CHUNK):
+            part.copy_(model.sample(len(part), generator))
+    _write(options.output, drawn.numpy(), model.columns)
+    print(f"{options.count} samples in {plain_text(str(options.output))}")
 
 
 def _log_density(options: argparse.Namespace) -> None:
@@ -101,6 +106,11 @@ def _log_density(options: argparse.Namespace) -> None:
 
     from node_cli.data.table import read_table
 
+    _refuse_an_impossible_output(options.output)
+    if options.output.resolve() == options.points.resolve():
+        raise ConfigError(
+            f"--output {options.output}: this is the file of the points; name another."
+        )
     model = _load(options.run, options.tolerance)
     table = read_table(options.points, "POINTS")
     if len(table.columns) != model.dimensions:
@@ -122,15 +132,13 @@ def _log_density(options: argparse.Namespace) -> None:
         )
     with torch.no_grad():
         found = torch.cat([model(chunk).log_density.cpu() for chunk in points.split(_CHUNK)])
-    if options.output.suffix == ".npy":
-        np.save(options.output, found.numpy())
-    else:
-        _write(options.output, found.unsqueeze(1).numpy(), ["log_density"])
+    values = found.numpy()
+    _write(options.output, values if _is_npy(options.output) else values[:, None], ["log_density"])
     mean = float(found.double().mean())
     bits = -mean / (model.dimensions * math.log(2))
     print(
         f"{len(found)} points: NLL {-mean:.4f} nats, {bits:.4f} bits per dimension;"
-        f" {options.output}"
+        f" {plain_text(str(options.output))}"
     )
 
 
@@ -139,7 +147,6 @@ def _load(folder: Path, tolerance: float | None) -> NormalizingFlow:
     import torch
 
     from node_cli.config.flow import FlowConfig
-    from node_cli.config.run import validate
     from node_cli.models.normalizing_flow import dimensions_of
     from node_cli.studies.subject import solving_modules
     from node_cli.tasks.base_density import build_flow
@@ -148,29 +155,80 @@ def _load(folder: Path, tolerance: float | None) -> NormalizingFlow:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     _, path = checkpoint_paths(folder)
     content = read_checkpoint(path, option="RUN")
-    config = validate(content["config"])
+    config = _config(content, path)
     if not isinstance(config.model, FlowConfig):
         raise CheckpointError(
             f"{folder} is a run of task={config.task.name}, whose model has no density; give a run"
             " of task=cnf-2d or task=cnf-tabular."
         )
     _refuse_a_tolerance_in_vain(config, tolerance)
-    model = build_flow(config, dimensions_of(content["model"]))
-    model.load_state_dict(content["model"])
+    try:
+        model = build_flow(config, dimensions_of(content["model"]))
+        model.load_state_dict(content["model"])
+    except (RuntimeError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise CheckpointError(
+            f"{path}: its weights do not fit the model of its settings; give another run."
+        ) from error
+    names = model.columns
+    if len(names) != model.dimensions or not all(isinstance(name, str) for name in names):
+        raise CheckpointError(f"{path}: it names no column for each dimension; give another run.")
     for module in solving_modules(model):
         spec = module.spec.evaluated_as(config)  # type: ignore[union-attr,operator]
         module.spec = spec if tolerance is None else spec.at_tolerance(tolerance)
     return model.to(device).eval()
 
 
+def _config(content: dict[str, Any], path: Path) -> RunConfig:
+    from node_cli.config.run import validate
+
+    try:
+        return validate(content["config"])
+    except (ConfigError, LookupError, TypeError) as error:
+        first = str(error).partition("\n")[0]
+        raise CheckpointError(f"{path}: its settings are not those of a run ({first}).") from error
+
+
 def _write(path: Path, values: NDArray[np.floating], columns: Sequence[str]) -> None:
-    if path.suffix == ".npy":
-        np.save(path, values)
-        return
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns)
-        writer.writerows([f"{value:.12g}" for value in row] for row in values.tolist())
+    def write(file: BinaryIO) -> None:
+        if _is_npy(path):
+            np.save(file, values)
+            return
+        text = io.TextIOWrapper(file, newline="", encoding="utf-8")
+        writer = csv.writer(text)
+        writer.writerow(map(plain_text, columns))
+        writer.writerows([f"{value:.12g}" for value in row.tolist()] for row in values)
+        text.flush()
+        text.detach()
+
+    write_whole(path, write)
+
+
+def _is_npy(path: Path) -> bool:
+    return path.suffix == ".npy"
+
+
+def _refuse_an_impossible_output(path: Path) -> None:
+    """Before anything is computed; what else can go wrong is seen when the file is written."""
+    if path.is_dir():
+        raise ConfigError(f"--output {path}: this is a folder; name a file in it.")
+    if not path.parent.is_dir():
+        raise ConfigError(f"--output {path}: there is no folder {path.parent}; make it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise ConfigError(f"--output {path}: {path.parent} cannot be written to; name another.")
+
+
+def _refuse_what_does_not_fit(count: int, bytes_each: int) -> None:
+    import torch
+
+    from node_cli.free_memory import free_bytes
+
+    needed, free = count * bytes_each, free_bytes(torch.device("cpu"))
+    if needed > (sys.maxsize if free is None else free):
+        room = "" if free is None else f" and {free / 1e9:.1f} GB are free"
+        raise ConfigError(
+            f"--count {count}: so many samples need {needed / 1e9:.1f} GB of memory{room}; draw"
+            " fewer at a time, with another --seed each time."
+        )
 
 
 def _refuse_a_tolerance_in_vain(config: RunConfig, tolerance: float | None) -> None:
@@ -200,8 +258,8 @@ def _count(text: str) -> int:
         number = int(text)
     except ValueError:
         number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} must be an integer >= 1")
+    if not 1 <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"{shortened(text, 40)} must be an integer >= 1")
     return number
 
 

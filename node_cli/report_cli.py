@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from rich.console import JustifyMethod
 from rich.table import Table
@@ -16,7 +19,9 @@ from rich.text import Text
 from node_cli import __version__
 from node_cli.console import line_console
 from node_cli.errors import ConfigError, RunError, told
+from node_cli.plain_text import one_line, plain_text, shortened
 from node_cli.sentence_parser import SentenceParser
+from node_cli.writing import subfolder, write_text, write_whole
 
 if TYPE_CHECKING:
     from node_cli.report.charts import Chart
@@ -51,7 +56,7 @@ def node_report(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except (RunError, OSError) as error:
-        print(f"node-report: {told(error)}", file=sys.stderr)
+        print(f"node-report: {plain_text(told(error))}", file=sys.stderr)
         return error.exit_code if isinstance(error, RunError) else 1
     return 0
 
@@ -99,26 +104,49 @@ def _report(flags: argparse.Namespace) -> None:
     from node_cli.report.comparison import Comparison
     from node_cli.report.markdown import markdown
     from node_cli.report.page import page
+    from node_cli.report.spreadsheet import csv_text
     from node_cli.report.table import group_table, run_table
 
+    output = _output(flags)
     comparison = Comparison(_chosen(_read(flags.paths), flags.where))
     drawn, y = _drawn(comparison, flags)
     groups = group_table(comparison, y)
-    title = f"node-report {' '.join(map(str, flags.paths))}"
-    output = flags.output or flags.paths[0] / "report"
-    figures = output / "figures"
-    figures.mkdir(parents=True, exist_ok=True)
-    for chart in drawn:
-        chart.figure.savefig(figures / f"{chart.name}.png")
-        (figures / f"{chart.name}.svg").write_bytes(chart.svg)
-    comparison.runs.to_csv(output / "runs.csv", index=False)
+    title = plain_text(f"node-report {' '.join(map(str, flags.paths))}")
     means = comparison.groups()
     means.columns = [f"{name[1:]} std" if name[0] == "±" else name for name in means.columns]
-    means.to_csv(output / "groups.csv", index=False)
-    (output / "report.md").write_text(markdown(title, comparison, groups, drawn), encoding="utf-8")
+    output.mkdir(parents=True, exist_ok=True)
+    figures = subfolder(output, "figures")
+    for chart in drawn:
+        write_whole(figures / f"{chart.name}.png", partial(chart.figure.savefig, format="png"))
+        write_whole(figures / f"{chart.name}.svg", partial(_put, chart.svg))
+    write_text(output / "runs.csv", csv_text(comparison.runs))
+    write_text(output / "groups.csv", csv_text(means))
+    write_text(output / "report.md", markdown(title, comparison, groups, drawn))
     html = page(title, comparison, groups, run_table(comparison), drawn)
-    (output / "report.html").write_text(html, encoding="utf-8")
+    write_text(output / "report.html", html)
     _show(comparison, groups, y, output)
+
+
+def _put(content: bytes, file: BinaryIO) -> None:
+    file.write(content)
+
+
+def _output(flags: argparse.Namespace) -> Path:
+    """The folder to write to, which must not hold anything but a report."""
+    from node_cli.report.record import is_run_folder
+
+    output: Path = flags.output or flags.paths[0] / "report"
+    again = "; choose another folder with --output FOLDER."
+    if flags.output is None and output.is_symlink():
+        raise ConfigError(f"{output} is a link to elsewhere{again}")
+    if output.exists() and not output.is_dir():
+        raise ConfigError(f"{output} is a file{again}")
+    if is_run_folder(output):
+        raise ConfigError(f"{output} is the folder of a run{again}")
+    part = is_run_folder(output.parent) and output.is_dir() and any(output.iterdir())
+    if part and not (output / "report.html").exists():
+        raise ConfigError(f"{output} is a part of a run{again}")
+    return output
 
 
 def _drawn(comparison: Comparison, flags: argparse.Namespace) -> tuple[list[Chart], str]:
@@ -135,19 +163,30 @@ def _drawn(comparison: Comparison, flags: argparse.Namespace) -> tuple[list[Char
         flag: None if name is None else comparison.column(name, f"--{flag}", known[flag])
         for flag, name in asked.items()
     }
-    drawn = []
+    drawn: list[Chart] = []
     for name, part in comparison.by_task().items():
         axes = default_axes(
             part, **{flag: c if c in part.runs else None for flag, c in found.items()}
         )
         for chart in charts(part, axes):
             if name:
-                caption = f"{name}: {chart.caption}"
-                chart = replace(
-                    chart, name=f"{name.replace(' ', '_')}_{chart.name}", caption=caption
-                )
+                file = _free_name(f"{_file_name(name)}_{chart.name}", [d.name for d in drawn])
+                caption = f"{shortened(one_line(name), 60)}: {chart.caption}"
+                chart = replace(chart, name=file, caption=caption)
             drawn.append(chart)
     return drawn, found["y"] or "error"
+
+
+def _file_name(text: str) -> str:
+    """A text as a part of a file's name, which leads nowhere else."""
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "_", text).strip("._-")[:60]
+
+
+def _free_name(name: str, taken: Sequence[str]) -> str:
+    """The name, with a number behind it where another has it; some file systems know no case."""
+    used = {other.lower() for other in taken}
+    names = (name if number == 1 else f"{name}_{number}" for number in count(1))
+    return next(free for free in names if free.lower() not in used)
 
 
 def _read(paths: Sequence[Path]) -> list[Record]:
@@ -206,6 +245,7 @@ def _show(comparison: Comparison, groups: TextTable, y: str, output: Path) -> No
     from node_cli.report.columns import column
 
     console = line_console()
+    place = plain_text(str(output))
     # A terminal has room for the settings, what was asked for and the main costs.
     left_out = ("resident MB", "ms a step")
     shown = [
@@ -221,7 +261,7 @@ def _show(comparison: Comparison, groups: TextTable, y: str, output: Path) -> No
         table.add_row(*(Text(row[i].text) for i in shown))
     console.print(table)
     if len(groups.rows) > _ROWS:
-        console.print(f"... and {len(groups.rows) - _ROWS} more rows in {output / 'groups.csv'}")
+        console.print(f"... and {len(groups.rows) - _ROWS} more rows in {place}/groups.csv")
     others = comparison.runs[comparison.runs["status"] != "finished"]
     if len(others):
         counts = others["status"].value_counts()
@@ -229,9 +269,9 @@ def _show(comparison: Comparison, groups: TextTable, y: str, output: Path) -> No
         console.print(f"\nnot finished: {told_counts}; the page says why", style="red")
     error = column("error", comparison.metrics).axis
     console.print(f"\n{error}; mean ± standard deviation over the seeds")
-    console.print(f"page      {output / 'report.html'}")
-    console.print(f"figures   {output / 'figures'}")
-    console.print(f"tables    {output / 'groups.csv'}, runs.csv, report.md")
+    console.print(f"page      {place}/report.html")
+    console.print(f"figures   {place}/figures")
+    console.print(f"tables    {place}/groups.csv, runs.csv, report.md")
 
 
 if __name__ == "__main__":

@@ -6,10 +6,9 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
 from node_cli.config.overrides import parse, quoted
 from node_cli.errors import ConfigError
+from node_cli.recorded_file import recorded_yaml
 
 _RESUME = "trainer.resume"
 
@@ -58,12 +57,19 @@ def resume_command(folder: Path, config_dir: Path | None) -> str:
 
 
 def recorded_command(folder: Path) -> str | None:
-    """The command line that gives a run again, from what Hydra recorded in its folder."""
-    overrides = folder / ".hydra" / "overrides.yaml"
-    if not overrides.exists():
+    """The command line that gives a run again, from what Hydra recorded in its folder.
+
+    Returns:
+        None where nothing was recorded.
+
+    Raises:
+        OSError: the record cannot be read.
+        ValueError: it is damaged.
+    """
+    try:
+        return shlex.join(["node-train", *_recorded_overrides(folder)])
+    except FileNotFoundError:
         return None
-    words = yaml.safe_load(overrides.read_text(encoding="utf-8")) or []
-    return shlex.join(["node-train", *words])
 
 
 def _saved_overrides(folder: Path) -> list[str]:
@@ -75,11 +81,17 @@ def _saved_overrides(folder: Path) -> list[str]:
                 " left a checkpoint, such as outputs/TASK/DATE_TIME."
             )
     try:
-        words = yaml.safe_load(saved.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{_RESUME}={folder}: {saved} cannot be read.") from error
+        return _recorded_overrides(folder)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{_RESUME}={folder}: {saved} cannot be read: {error}.") from error
+
+
+def _recorded_overrides(folder: Path) -> list[str]:
+    words = recorded_yaml(folder / ".hydra" / "overrides.yaml")
+    if words is None:
+        return []
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise ConfigError(f"{_RESUME}={folder}: {saved} is not a list of settings.")
+        raise ValueError("overrides.yaml is not a list of settings")
     return words
 
 

@@ -6,6 +6,8 @@ import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +16,12 @@ from torch import Tensor
 
 from node_cli.data.random_streams import random_stream
 from node_cli.errors import DataError
+
+# What NumPy raises for headers that it has not written.
+_MALFORMED = (
+    *(ValueError, EOFError, TypeError, KeyError, SyntaxError, TokenError),
+    *(ArithmeticError, MemoryError, RecursionError),
+)
 
 _SPLIT = 4  # the stream of random numbers that splits a table
 
@@ -110,9 +118,10 @@ def split_table(table: Table, validation: float, test: float, seed: int) -> Spli
 
 def _read_npy(path: Path, where: str) -> Table:
     try:
-        with path.open("rb") as file:
-            values = np.lib.format.read_array(file, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        # Mapped, so that the shape that the header claims is held against the file's size first.
+        with np.errstate(over="ignore"):
+            values: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
+    except _MALFORMED as error:
         raise DataError(f"{where}: this is no whole .npy file of numbers ({error}).") from error
     if values.ndim != 2 or 0 in values.shape:
         raise DataError(

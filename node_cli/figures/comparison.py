@@ -151,10 +151,12 @@ def bars(
     figure = new_figure(4.6 * max(len(heights), 1.4), 3.8)
     figure.suptitle(title)
     axes = figure.subplots(1, len(heights), squeeze=False)[0]
+    places = range(len(names))
     for axis, (ylabel, (values, spreads)) in zip(axes, heights.items(), strict=True):
         drawn = axis.bar(
-            names, values, yerr=_known(spreads), capsize=4, color="lightsteelblue", ec="black"
+            places, values, yerr=_known(spreads), capsize=4, color="lightsteelblue", ec="black"
         )
+        axis.set_xticks(places, [*map(_literal, names)])
         for bar, hatch in zip(drawn, _HATCHES * len(names), strict=False):
             bar.set_hatch(hatch)
         axis.yaxis.set_major_formatter(EngFormatter(unit="B"))

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
+from node_cli.plain_text import plain_text
 from node_cli.report.columns import ERROR, column
 from node_cli.report.record import Record, metrics_of
 
@@ -41,5 +42,5 @@ def cell_table(records: Sequence[Record]) -> Table:
 
 def cell_name(folder: Path) -> tuple[str, str]:
     """The number of a cell, from 1, and what differs in it, from the name of its folder."""
-    number, _, what = folder.name.partition("_")
+    number, _, what = plain_text(folder.name).partition("_")
     return str(int(number) + 1) if number.isdecimal() else number, what.replace(",", " ")

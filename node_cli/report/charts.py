@@ -9,16 +9,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from node_cli.figures.comparison import Line, View, bars, dots, views
+from node_cli.plain_text import one_line, shortened
 from node_cli.report.columns import ERROR, column
 from node_cli.report.comparison import WORK, Comparison, is_number, short
 from node_cli.report.learning_curves import curve
 
 _MOST_LINES = 10
 _MOST_DOTS = 40
+_LONGEST_VALUE = 60  # characters of a setting in a label
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def _asked_for(comparison: Comparison, axes: ChosenAxes) -> Iterator[Chart]:
     if axes.x is None or not is_number(comparison.runs[axes.x]):
         keys = comparison.keys if axes.x is None else [axes.x, *([axes.by] if axes.by else [])]
         keys = list(dict.fromkeys(keys))
-        groups = comparison.groups(keys).dropna(subset=[axes.y]).sort_values(axes.y)
+        groups = _finite_groups(comparison, keys, axes.y).sort_values(axes.y)
         shown = groups.head(_MOST_DOTS)
         values, spreads = list(shown[axes.y]), list(shown[f"±{axes.y}"])
         names = [label(row, keys) for _, row in shown.iterrows()]
@@ -149,6 +152,8 @@ def _nfe_against_tolerance(comparison: Comparison, axes: ChosenAxes) -> Iterator
     drawn = []
     over = ""
     for y in ("nfe_forward", "nfe_backward"):
+        if not _has(comparison, y, x):
+            continue
         lines, over = _lines(comparison, x, y, axes.by)
         drawn.append(View(lines, x, _axis(y, comparison), log=_log(comparison.runs[x])))
     figure = views(drawn, f"Evaluations against {x}")
@@ -159,8 +164,8 @@ def _nfe_against_tolerance(comparison: Comparison, axes: ChosenAxes) -> Iterator
 def _memory(comparison: Comparison) -> Iterator[Chart]:
     if "adjoint.mode" not in comparison.keys or not _has(comparison, "saved_bytes"):
         return
-    groups = comparison.groups(["adjoint.mode"]).dropna(subset=["saved_bytes"])
-    names = [str(name) for name in groups["adjoint.mode"]]
+    groups = _finite_groups(comparison, ["adjoint.mode"], "saved_bytes")
+    names = [_shown(name) for name in groups["adjoint.mode"]]
     shown = [n for n in ("saved_bytes", "device_peak_bytes") if _has(comparison, n)]
     heights = {_axis(n, comparison): (list(groups[n]), list(groups[f"±{n}"])) for n in shown}
     figure = bars(names, heights, "Memory by adjoint mode")
@@ -171,7 +176,7 @@ def _memory(comparison: Comparison) -> Iterator[Chart]:
 def _pareto(comparison: Comparison, axes: ChosenAxes) -> Iterator[Chart]:
     if not _has(comparison, "nfe", ERROR):
         return
-    groups = comparison.groups().dropna(subset=["nfe", ERROR])
+    groups = _finite_groups(comparison, None, "nfe", ERROR)
     if len(groups) < 2:
         return
     points = list(zip(groups["nfe"], groups[ERROR], strict=True))
@@ -196,7 +201,7 @@ def _curves(comparison: Comparison) -> Iterator[Chart]:
     if len(comparison.metrics) != 1 or not _has(comparison, ERROR):
         return
     ((metric, _),) = comparison.metrics
-    groups = comparison.groups().dropna(subset=[ERROR])
+    groups = _finite_groups(comparison, None, ERROR)
     best = groups.sort_values(ERROR).head(_MOST_LINES)
     lines = []
     for _, row in best.sort_index().iterrows():
@@ -221,7 +226,7 @@ def _curves(comparison: Comparison) -> Iterator[Chart]:
 def _against_a_value(comparison: Comparison, x: str, y: str, by: str | None) -> View:
     """A point for each group; a line goes through those that differ in the tolerance alone."""
     keys = [key for key in comparison.keys if key not in WORK]
-    groups = comparison.groups().dropna(subset=[x, y])
+    groups = _finite_groups(comparison, None, x, y)
     joined = not keys or len(groups[keys].drop_duplicates()) <= _MOST_LINES
     if not joined:
         keys = [by] if by in comparison.keys else []
@@ -255,13 +260,21 @@ def _lines(comparison: Comparison, x: str, y: str, by: str | None) -> tuple[list
     over = ["seeds"]
     while keys and len(comparison.runs[keys].drop_duplicates()) > _MOST_LINES:
         over.append(keys.pop())
-    groups = comparison.groups([*keys, x]).dropna(subset=[x, y])
+    groups = _finite_groups(comparison, [*keys, x], x, y)
     lines = []
     for _, rows in _split(groups, keys):
         rows = rows.sort_values(x)
         name = label(rows.iloc[0], keys)
         lines.append(Line(name, list(rows[x]), list(rows[y]), yspread=list(rows[f"±{y}"])))
     return lines, ", ".join(over)
+
+
+def _finite_groups(
+    comparison: Comparison, keys: Sequence[str] | None, *needed: str
+) -> pd.DataFrame:
+    """The groups whose ``needed`` columns are numbers that have a place in a figure."""
+    groups = comparison.groups(keys)
+    return groups[np.isfinite(groups[list(needed)]).all(axis=1)]
 
 
 def _split(groups: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[object, pd.DataFrame]]:
@@ -273,8 +286,8 @@ def _split(groups: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[object, 
 
 def _has(comparison: Comparison, *columns: str) -> bool:
     finished = comparison.finished
-    return all(c in finished for c in columns) and bool(
-        finished[list(columns)].notna().all(axis=1).any()
+    return all(c in finished and is_number(finished[c]) for c in columns) and bool(
+        np.isfinite(finished[list(columns)]).all(axis=1).any()
     )
 
 
@@ -289,4 +302,5 @@ def _log(values: pd.Series[object]) -> str:
 
 
 def _shown(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    text = f"{value:g}" if isinstance(value, float) else str(value)
+    return shortened(one_line(text), _LONGEST_VALUE)

@@ -42,19 +42,17 @@ class Comparison:
             values |= dict.fromkeys(record.values)
         self.values = list(values)
         self.settings = list(settings)
-        columns: dict[str, list[object]] = {
+        columns: dict[str, object] = {
             "folder": [str(record.folder) for record in records],
             "status": [record.status for record in records],
             "cause": [record.cause for record in records],
             "command": [record.command for record in records],
         }
         for name in settings:
-            columns[name] = [record.settings.get(name) for record in records]
+            columns[name] = _plain([record.settings.get(name) for record in records])
         for name in values:
             columns[name] = [record.values.get(name) for record in records]
         self.runs = pd.DataFrame(columns)
-        for name in settings:
-            self.runs[name] = _plain(self.runs[name])
         for name in values:
             self.runs[name] = pd.to_numeric(self.runs[name], errors="coerce")
         self.keys = self._keys(list(settings), _named(records))
@@ -170,14 +168,14 @@ def short(keys: Sequence[str]) -> dict[str, str]:
     return {key: t if tails.count(t) == 1 else key for key, t in zip(keys, tails, strict=True)}
 
 
-def _plain(column: pd.Series[object]) -> pd.Series[object]:
+def _plain(given: Sequence[object]) -> pd.Series[object]:
     """Numbers where all are numbers, and text otherwise; what is not set is missing."""
-    values = [None if value is None or value == "None" else value for value in column]
+    values = [None if value is None or value == "None" else value for value in given]
     present = [value for value in values if value is not None]
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in present):
-        return pd.Series(values, index=column.index, dtype=float if None in values else None)
+        return pd.Series(values, dtype=float if None in values else None)
     texts = [None if value is None else str(value) for value in values]
-    return pd.Series(texts, index=column.index, dtype=object)
+    return pd.Series(texts, dtype=object)
 
 
 def _names_first(name: str) -> bool:

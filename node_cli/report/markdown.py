@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from node_cli.plain_text import one_line, plain_text
 from node_cli.report.charts import Chart
 from node_cli.report.comparison import Comparison
 from node_cli.report.table import TextTable
+
+# An underscore inside a word, as in max_steps, is text.
+_MARKS = re.compile(r"[\\`*\[\]<>&|~$#]|(?<!\w)_|_(?!\w)")
+_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 
 def markdown(title: str, comparison: Comparison, table: TextTable, charts: Sequence[Chart]) -> str:
@@ -18,17 +24,27 @@ def markdown(title: str, comparison: Comparison, table: TextTable, charts: Seque
         table: of the groups.
         charts: whose files lie in ``figures``.
     """
-    parts = [f"# {title}", _table(table)]
+    parts = [f"# {_escaped(title)}", _table(table)]
     others = comparison.runs[comparison.runs["status"] != "finished"]
     if len(others):
-        rows = others.to_dict("records")
-        lines = [f"- `{r['folder']}`: {r['status']}: {_one_line(r['cause'])}" for r in rows]
+        lines = [
+            f"- {_escaped(r['folder'])}: {_escaped(r['status'])}: {_escaped(r['cause'])}"
+            for r in others.to_dict("records")
+        ]
         parts += ["## Not finished", "\n".join(lines)]
     for chart in charts:
-        parts += [f"![{chart.caption}](figures/{chart.name}.png)", chart.caption]
-    commands = dict.fromkeys(command for command in comparison.runs["command"] if command)
-    parts += ["## Commands", "\n".join(["```", *commands, "```"])]
+        caption = _escaped(chart.caption)
+        parts += [f"![{caption}](figures/{chart.name}.png)", caption]
+    parts += ["## Commands", _code([command for command in comparison.runs["command"] if command])]
     return "\n\n".join(parts) + "\n"
+
+
+def _code(lines: Sequence[str]) -> str:
+    """Lines as they are, between marks that are longer than any in them."""
+    plain = list(dict.fromkeys(map(plain_text, lines)))
+    longest = max((len(mark) for line in plain for mark in re.findall("`+", line)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return "\n".join([fence, *plain, fence])
 
 
 def _table(table: TextTable) -> str:
@@ -38,8 +54,9 @@ def _table(table: TextTable) -> str:
 
 
 def _escaped(text: str) -> str:
-    return _one_line(text).replace("|", "\\|")
+    """Text in one line, without anything that Markdown or HTML takes for more than text."""
+    return _MARKS.sub(_escape, one_line(text))
 
 
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+def _escape(mark: re.Match[str]) -> str:
+    return _ENTITIES.get(mark[0], f"\\{mark[0]}")

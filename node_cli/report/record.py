@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from node_cli.config.resumption import recorded_command
-from node_cli.config.settings import Setting, deciding_settings
-
-# What a run costs, by the name of the column: where summary.json has it.
-_COSTS = {
-    "nfe_forward": ("nfe", "forward_mean"),
-    "nfe_backward": ("nfe", "backward_mean"),
-    "saved_bytes": ("memory", "saved_bytes_peak"),
-    "device_peak_bytes": ("memory", "device_peak_bytes"),
-    "rss_peak_bytes": ("memory", "rss_peak_bytes"),
-}
-_PLAIN = ("seconds", "step_seconds_mean", "epochs", "steps", "parameters")
+from node_cli.config.settings import Setting
+from node_cli.plain_text import one_line, shortened
+from node_cli.recorded_file import open_recorded, recorded_text, recorded_yaml
+from node_cli.report.recorded_values import (
+    COSTS_RECORDED,
+    PLAIN_RECORDED,
+    checked_goal,
+    checked_mapping,
+    checked_measures,
+    checked_metric,
+    checked_settings,
+    checked_status,
+    checked_text,
+    number,
+)
 
 # The end of a metrics.jsonl, in bytes, that surely holds a whole line.
 _TAIL = 65536
+
+_LONGEST_CAUSE = 300  # characters of why a run is unreadable
 
 
 @dataclass(frozen=True)
@@ -63,32 +69,45 @@ def metrics_of(records: Iterable[Record]) -> set[tuple[str, str]]:
     return {(record.metric, record.goal) for record in records if "error" in record.values}
 
 
+def is_run_folder(path: Path) -> bool:
+    """Whether a folder is that of a run, which may not have come to its end."""
+    return (path / ".hydra").is_dir() or os.path.lexists(path / "summary.json")
+
+
 def run_folders(path: Path) -> Iterator[Path]:
-    """The run folders in ``path``, itself among them, in the order of their names."""
-    yield from _run_folders(path, set())
+    """The run folders in ``path``, itself among them, in the order of their names.
 
-
-def _run_folders(path: Path, seen: set[Path]) -> Iterator[Path]:
-    resolved = path.resolve()
-    if resolved in seen:  # links can go round in a circle
-        return
-    seen.add(resolved)
-    if (path / ".hydra").is_dir() or (path / "summary.json").exists():
-        yield path
-        return
-    inner = [entry for entry in path.iterdir() if entry.is_dir() and entry.name[0] != "."]
-    for folder in sorted(inner, key=_numbers_first):
-        yield from _run_folders(folder, seen)
+    A folder that cannot be looked into counts as one, since it may hold runs.
+    """
+    waiting, seen = [path], set()
+    while waiting:
+        folder = waiting.pop()
+        try:
+            resolved = folder.resolve()
+            if resolved in seen:  # links can go round in a circle
+                continue
+            seen.add(resolved)
+            if is_run_folder(folder):
+                yield folder
+                continue
+            inner = [entry for entry in folder.iterdir() if entry.is_dir() and entry.name[0] != "."]
+        except (OSError, RuntimeError):  # a RuntimeError is a link to itself
+            yield folder
+            continue
+        waiting += sorted(inner, key=_numbers_first, reverse=True)
 
 
 def read_record(folder: Path) -> Record:
     """The run in ``folder``; one that cannot be read says so in its status."""
     try:
-        if (folder / "summary.json").exists():
+        if os.path.lexists(folder / "summary.json"):
             return _from_summary(folder)
         return _from_what_is_there(folder)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        return Record(folder, "unreadable", cause=f"{type(error).__name__}: {error}")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        cause = f"{type(error).__name__}: {error}"
+    except (RecursionError, OverflowError, MemoryError) as error:
+        cause = f"{type(error).__name__}: no run records such values"
+    return Record(folder, "unreadable", cause=shortened(one_line(cause), _LONGEST_CAUSE))
 
 
 def _numbers_first(path: Path) -> tuple[int, str]:
@@ -98,60 +117,62 @@ def _numbers_first(path: Path) -> tuple[int, str]:
 
 
 def _from_summary(folder: Path) -> Record:
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    values = {name: summary[name] for name in _PLAIN if summary.get(name) is not None}
-    for name, (group, key) in _COSTS.items():
-        value = summary.get(group, {}).get(key)
+    text = recorded_text(folder / "summary.json")
+    summary = checked_mapping("summary.json", json.loads(text))
+    values = {name: summary[name] for name in PLAIN_RECORDED if summary.get(name) is not None}
+    for name, (group, key) in COSTS_RECORDED.items():
+        value = checked_mapping(group, summary.get(group, {})).get(key)
         if value is not None:
             values[name] = value
-    values |= summary.get("final", {})
-    values = {name: float(value) for name, value in values.items()}
-    best = summary.get("best", {})
-    metric, goal = str(best.get("metric", "loss")), str(best.get("goal", "min"))
+    values = {name: number(name, value) for name, value in values.items()}
+    values |= checked_measures(summary.get("final", {}))
+    best = checked_mapping("best", summary.get("best", {}))
+    metric = checked_metric(best.get("metric", "loss"))
+    goal = checked_goal(best.get("goal", "min"))
+    settings = summary.get("settings")
     return Record(
         folder,
-        _text(summary["status"]),
-        _text(summary.get("cause") or ""),
-        _text(summary.get("command") or ""),
-        deciding_settings(summary.get("settings") or _settings(folder)),
+        checked_status(summary["status"]),
+        checked_text("cause", summary.get("cause") or ""),
+        checked_text("command", summary.get("command") or ""),
+        checked_settings(settings) if settings else _settings(folder),
         _with_derived(values, metric, goal),
         metric,
         goal,
     )
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r} is no text")
-    return value
-
-
 def _from_what_is_there(folder: Path) -> Record:
     """A run without a summary: it is still going on, or it was killed."""
+    (folder / ".hydra").stat()
     values: dict[str, Any] = {}
     lines = folder / "metrics.jsonl"
-    if lines.exists():
-        with lines.open("rb") as file:
-            file.seek(max(0, lines.stat().st_size - _TAIL))
-            for line in file.read().decode(errors="replace").splitlines():
+    if os.path.lexists(lines):
+        with open_recorded(lines) as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL))
+            for line in file.read(_TAIL).decode(errors="replace").splitlines():
                 # The first line of the tail is a part of one, and the last may be half written.
-                if line.startswith("{") and line.endswith("}"):
-                    values |= json.loads(line)
-    values["steps"] = values.pop("step", 0)
-    values["epochs"] = values.pop("epoch", 0)
+                with suppress(ValueError, RecursionError):
+                    logged = json.loads(line)
+                    values |= logged if isinstance(logged, dict) else {}
+    known = {
+        "steps": number("step", values.pop("step", 0)),
+        "epochs": number("epoch", values.pop("epoch", 0)),
+    }
     return Record(
         folder,
         "unfinished",
         "it left no summary: it is still going on, or it was killed",
-        recorded_command(folder) or "",
+        checked_text("command", recorded_command(folder) or ""),
         _settings(folder),
-        values,
+        {**checked_measures(values), **known},
     )
 
 
 def _settings(folder: Path) -> dict[str, Setting]:
     path = folder / ".hydra" / "config.yaml"
-    return deciding_settings(_yaml(path)) if path.exists() else {}
+    return checked_settings(recorded_yaml(path)) if os.path.lexists(path) else {}
 
 
 def _with_derived(values: dict[str, Any], metric: str, goal: str) -> dict[str, float]:
@@ -162,8 +183,3 @@ def _with_derived(values: dict[str, Any], metric: str, goal: str) -> dict[str, f
     if "step_seconds_mean" in values:
         values["step_seconds"] = values.pop("step_seconds_mean")
     return values
-
-
-def _yaml(path: Path) -> Any:
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    return yaml.load(path.read_text(encoding="utf-8"), loader)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from node_cli.plain_text import one_line, plain_text
 from node_cli.report.columns import COSTS, ERROR, Column, column
 from node_cli.report.comparison import Comparison, is_number, short
 
@@ -18,7 +19,10 @@ _COSTS = [cost.name for cost in COSTS if cost.name != "nfe"]
 
 @dataclass(frozen=True)
 class Entry:
-    """What is shown, and the number by which it is sorted, if it is one."""
+    """What is shown, and the number by which it is sorted, if it is one.
+
+    The text can be shown anywhere; each output escapes what it obeys itself, such as HTML.
+    """
 
     text: str
     number: float | None = None
@@ -67,11 +71,14 @@ def run_table(comparison: Comparison) -> TextTable:
     )
     for row in comparison.runs.to_dict("records"):
         status, cause = row["status"], row["cause"]
-        entries = [Entry(str(Path(row["folder"]).relative_to(within)))]
+        entries = [Entry(one_line(str(Path(row["folder"]).relative_to(within))))]
         entries += [_setting(row[key]) for key in comparison.keys]
-        entries += [_setting(row.get("seed")), Entry(f"{status}: {cause}" if cause else status)]
+        entries += [
+            _setting(row.get("seed")),
+            Entry(one_line(f"{status}: {cause}" if cause else status)),
+        ]
         entries += [_measured(c, row[c.name], float("nan")) for c in columns]
-        entries.append(Entry(row["command"]))
+        entries.append(Entry(plain_text(row["command"])))
         table.rows.append(entries)
     return table
 
@@ -98,7 +105,7 @@ def _setting(value: object) -> Entry:
         return Entry("-")
     if isinstance(value, int | float) and not isinstance(value, bool):
         return Entry(f"{value:g}", float(value))
-    return Entry(str(value))
+    return Entry(one_line(str(value)))
 
 
 def _numeric(comparison: Comparison) -> list[bool]:

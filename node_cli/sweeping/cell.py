@@ -21,6 +21,7 @@ from node_cli.config.folder_name import register_differing
 from node_cli.config.resumption import recorded_command
 from node_cli.console import line_console
 from node_cli.errors import CheckpointError, ConfigError, Interrupted, told
+from node_cli.plain_text import plain_text
 from node_cli.report.cell_table import cell_name
 from node_cli.report.record import read_record
 from node_cli.sweeping.objectives import objectives_of
@@ -157,8 +158,8 @@ def _previous(folder: Path) -> dict[str, Any] | None:
         return None
     if record.command != recorded_command(folder):
         raise ConfigError(
-            f"{folder} already holds another run ({record.command}). Choose another folder with"
-            " hydra.sweep.dir=PATH."
+            f"{folder} already holds another run ({plain_text(record.command)}). Choose"
+            " another folder with hydra.sweep.dir=PATH."
         )
     summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     return summary

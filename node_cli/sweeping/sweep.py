@@ -16,6 +16,7 @@ from node_cli.config.resumption import resume_command
 from node_cli.config.swept_values import number_of_cells
 from node_cli.console import line_console
 from node_cli.errors import ConfigError, Interrupted
+from node_cli.plain_text import one_line
 from node_cli.report.cell_table import cell_name, cell_table
 from node_cli.report.record import Record, read_record, run_folders
 from node_cli.sweeping.cell import Cell
@@ -170,7 +171,7 @@ def _tell_the_end(plan: SweepPlan, records: Sequence[Record], console: Console) 
     console.print()
     console.print(f"{finished} of {plan.cells} cells finished", style="bold")
     for record in others:
-        cause = " ".join(record.cause.split())
+        cause = one_line(record.cause)
         name = " ".join(cell_name(record.folder)).strip()
         console.print(f"cell {name}: {record.status}: {cause}", style="red")
     if plan.searches:

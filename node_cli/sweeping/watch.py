@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from node_cli.console import line_console
+from node_cli.plain_text import one_line
 from node_cli.report.cell_table import cell_name
 from node_cli.report.columns import ERROR, column
 from node_cli.report.record import metrics_of, read_record
@@ -75,7 +76,7 @@ class Watch:
             error = column(ERROR, metrics_of([record]))
             how += f", {error.title} {error.shown(record.values[ERROR])}"
         elif record.cause:
-            how += f": {record.cause}"
+            how += f": {one_line(record.cause)}"
         to_do = self._plan.cells - len(self._seen)
         left = ""
         if not stop_file(self._plan.folder).exists():
