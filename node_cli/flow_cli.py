@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,12 +150,12 @@ def _load(folder: Path, tolerance: float | None) -> NormalizingFlow:
     from node_cli.models.normalizing_flow import dimensions_of
     from node_cli.studies.subject import solving_modules
     from node_cli.tasks.base_density import build_flow
-    from node_cli.training.checkpoint import checkpoint_paths, read_checkpoint
+    from node_cli.training.checkpoint import checkpoint_paths, config_of, read_checkpoint
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     _, path = checkpoint_paths(folder)
     content = read_checkpoint(path, option="RUN")
-    config = _config(content, path)
+    config = config_of(path, content)
     if not isinstance(config.model, FlowConfig):
         raise CheckpointError(
             f"{folder} is a run of task={config.task.name}, whose model has no density; give a run"
@@ -176,16 +176,6 @@ def _load(folder: Path, tolerance: float | None) -> NormalizingFlow:
         spec = module.spec.evaluated_as(config)  # type: ignore[union-attr,operator]
         module.spec = spec if tolerance is None else spec.at_tolerance(tolerance)
     return model.to(device).eval()
-
-
-def _config(content: dict[str, Any], path: Path) -> RunConfig:
-    from node_cli.config.run import validate
-
-    try:
-        return validate(content["config"])
-    except (ConfigError, LookupError, TypeError) as error:
-        first = str(error).partition("\n")[0]
-        raise CheckpointError(f"{path}: its settings are not those of a run ({first}).") from error
 
 
 def _write(path: Path, values: NDArray[np.floating], columns: Sequence[str]) -> None:
