@@ -1,5 +1,6 @@
 """``python -m node_cli`` is ``node-train``."""
 
-from node_cli.cli import main
+from node_cli.entry import node_train
 
-main()
+if __name__ == "__main__":
+    node_train()

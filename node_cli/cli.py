@@ -5,12 +5,14 @@ Nothing here imports torch before a run is certain.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -22,7 +24,9 @@ from node_cli.config.folder_name import register_differing
 from node_cli.config.fresh_folder import register_fresh_folder
 from node_cli.config.location import conf_dir
 from node_cli.config.overrides import cells, check, quoted, split, with_aliases
+from node_cli.config.recording import record_settings
 from node_cli.config.resumption import resume, resume_command, resumed_folder
+from node_cli.console import line_console
 from node_cli.errors import ConfigError, DisagreementError, Interrupted, RunError, told
 from node_cli.flags import Flags, read_flags
 from node_cli.handing_over import hand_over
@@ -30,13 +34,11 @@ from node_cli.sweeping.cell import Cell
 from node_cli.sweeping.plan import config_dir_of, continued, is_sweep
 from node_cli.sweeping.sweep import fixed_order, overrides_for_hydra, planned, run_sweep
 
+if TYPE_CHECKING:
+    from node_cli.training.interruption import StopRequest
+
 # Of a larger sweep only so many jobs are checked beforehand; each is checked again when it starts.
 _CELLS_CHECKED = 100
-
-
-def main() -> None:
-    """Run the command line of this process and exit: 0 when all went well."""
-    sys.exit(node_train(sys.argv[1:]))
 
 
 def node_train(arguments: Sequence[str]) -> int:
@@ -46,8 +48,6 @@ def node_train(arguments: Sequence[str]) -> int:
         The exit code: 0; 1 for a run that failed; 2 for a command line or config that is not
         possible; 128 plus the number of the signal that stopped it.
     """
-    # A log file that cannot be written must not bury the run's own message in tracebacks.
-    logging.raiseExceptions = False
     traced = os.environ.get("HYDRA_FULL_ERROR") == "1" or _asks_for_traceback(arguments)
     try:
         return _dispatch(read_flags(arguments), traced)
@@ -56,9 +56,6 @@ def node_train(arguments: Sequence[str]) -> int:
         return interruption.exit_code
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except Exception as error:
         return _report(error, traced)
 
@@ -90,11 +87,22 @@ def _dispatch(flags: Flags, traced: bool) -> int:
     if flags.multirun:
         return _sweep(flags, conf, catalogue, traced)
     with composer(conf, flags.config_dir, catalogue) as composed:
-        validate_composed(composed(flags.overrides))
-    job = _Job(flags.config_dir)
-    with hydra_explained(flags.overrides, catalogue):
-        hand_over(flags, conf, job)
+        config = validate_composed(composed(flags.overrides))
+    _tell_the_start(config.trainer.progress)
+    from node_cli.training.interruption import StopRequest
+    from node_cli.training.run import run
+
+    with StopRequest() as stop:
+        job = _Job(run, stop, flags.config_dir)
+        with hydra_explained(flags.overrides, catalogue):
+            hand_over(flags, conf, job)
     return 0 if job.error is None else _report(job.error, traced)
+
+
+def _tell_the_start(progress: str) -> None:
+    """A line at once: to import torch takes seconds, on a slow disk many."""
+    if progress != "off":
+        line_console().print("starting ...")
 
 
 def _full_overrides(flags: Flags) -> list[str]:
@@ -109,7 +117,7 @@ def _full_overrides(flags: Flags) -> list[str]:
                 f"trainer.resume={folder}: this is a sweep; give the folder of one of its cells."
             )
         flags.multirun = True
-        flags.config_dir = flags.config_dir or config_dir_of(folder)
+        _refuse_foreign_config_dir(folder, flags.config_dir)
         return [*continued(overrides, folder), f"hydra.sweep.dir={quoted(str(folder))}"]
     if flags.multirun:
         raise ConfigError(
@@ -118,23 +126,37 @@ def _full_overrides(flags: Flags) -> list[str]:
     return resume(overrides, folder)
 
 
+def _refuse_foreign_config_dir(folder: Path, given: Path | None) -> None:
+    """Use no config folder that only the folder of a sweep names: another may have made it."""
+    own = config_dir_of(folder)
+    if own is not None and given is None:
+        raise ConfigError(
+            f"trainer.resume={folder}: this sweep was started with a config folder of the user's"
+            f" own. Name it again if you trust it: {resume_command(folder, own)}"
+        )
+
+
 class _Job:
-    """A single run; what goes wrong is kept, so that Hydra has nothing to print about it."""
+    """A single run; what goes wrong is kept, so that Hydra has nothing to print about it.
+
+    Args:
+        run: that of ``node_cli.training.run``.
+        stop: whether the user asked to stop.
+        config_dir: the user's own config folder.
+    """
 
     error: Exception | None = None
 
-    def __init__(self, config_dir: Path | None) -> None:
-        self._config_dir = config_dir
+    def __init__(
+        self, run: Callable[..., object], stop: StopRequest, config_dir: Path | None
+    ) -> None:
+        self._run, self._stop, self._config_dir = run, stop, config_dir
 
     def __call__(self, config: DictConfig) -> None:
         folder = Path(HydraConfig.get().runtime.output_dir)
         try:
-            validated = validate_composed(config)
-            from node_cli.training.interruption import StopRequest
-            from node_cli.training.run import run
-
-            with StopRequest() as stop:
-                run(validated, folder, stop)
+            record = partial(record_settings, folder, config)
+            self._run(validate_composed(config), folder, self._stop, record)
         except Interrupted as interruption:
             raise Interrupted(
                 f"{interruption}. Resume with: {resume_command(folder, self._config_dir)}",
@@ -142,6 +164,8 @@ class _Job:
             ) from interruption
         except Exception as error:
             self.error = error
+            with suppress(OSError):
+                folder.rmdir()  # only an empty one goes: the run has not begun
 
 
 def _sweep(flags: Flags, conf: Path, catalogue: Catalogue, traced: bool) -> int:
@@ -153,8 +177,8 @@ def _sweep(flags: Flags, conf: Path, catalogue: Catalogue, traced: bool) -> int:
         with hydra_explained(flags.overrides, catalogue):
             register_fresh_folder(claim=True)
             plan = planned(flags.overrides, base, flags.config_dir, traced)
-            plan.write()
     flags.overrides = [*flags.overrides, *overrides_for_hydra(plan)]
+    _tell_the_start(base.trainer.progress)
 
     def run_cells(cell: Cell) -> None:
         with hydra_explained(flags.overrides, catalogue):

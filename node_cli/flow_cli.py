@@ -30,11 +30,6 @@ _FARTHEST = 1e6
 _FORMATS = (".csv", ".npy")
 
 
-def main() -> None:
-    """Run the command line of this process and exit: 0 when all went well."""
-    sys.exit(node_flow(sys.argv[1:]))
-
-
 def node_flow(arguments: Sequence[str]) -> int:
     """Run a command line; what is wrong is told in one sentence on standard error.
 

@@ -6,7 +6,9 @@ a parser that Python 3.14 refuses to build.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +33,28 @@ def hand_over(flags: Flags, conf: Path, job: Callable[[DictConfig], Any]) -> Non
     """
     register_fresh_folder(claim=True)
     words = [*flags.overrides, *search_path(flags.config_dir)]
-    with initialize_config_dir(str(conf), version_base="1.3", job_name="node-train"):
+    with (
+        initialize_config_dir(str(conf), version_base="1.3", job_name="node-train"),
+        _logging_as_it_was(),
+    ):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
         if flags.multirun:
             hydra.multirun(_CONFIG, job, [*words, "hydra.mode=MULTIRUN"])
         else:
             hydra.run(_CONFIG, job, [*words, "hydra.mode=RUN"])
+
+
+@contextmanager
+def _logging_as_it_was() -> Iterator[None]:
+    """Put back what Hydra changes for all loggers of the process, which may be a notebook."""
+    root, raising = logging.getLogger(), logging.raiseExceptions
+    handlers, level = root.handlers[:], root.level
+    # A log that cannot be written must not bury the run's own message in tracebacks.
+    logging.raiseExceptions = False
+    try:
+        yield
+    finally:
+        logging.raiseExceptions = raising
+        root.handlers[:] = handlers
+        root.setLevel(level)

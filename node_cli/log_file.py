@@ -3,10 +3,38 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
 
 from node_cli.writing import open_to_append
+
+_FILE = "node-train.log"
+_FORMAT = logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S")
+
+
+@contextmanager
+def logged_to(folder: Path) -> Iterator[None]:
+    """Inside the ``with`` block, what is logged is written to the log file of a run.
+
+    The file tells what each process did and when; a run that is resumed goes on in it.
+
+    Args:
+        folder: the run folder.
+
+    Raises:
+        WritingError: a link or no file is in its place.
+        OSError: it cannot be opened.
+    """
+    handler = LogFile(str(folder / _FILE))
+    handler.setFormatter(_FORMAT)
+    logging.getLogger().addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()
 
 
 class LogFile(logging.FileHandler):

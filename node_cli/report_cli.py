@@ -39,11 +39,6 @@ examples:
 """
 
 
-def main() -> None:
-    """Run the command line of this process and exit: 0 when all went well."""
-    sys.exit(node_report(sys.argv[1:]))
-
-
 def node_report(arguments: Sequence[str]) -> int:
     """Run a command line; what is wrong is told in one sentence on standard error.
 
@@ -272,7 +267,3 @@ def _show(comparison: Comparison, groups: TextTable, y: str, output: Path) -> No
     console.print(f"page      {place}/report.html")
     console.print(f"figures   {place}/figures")
     console.print(f"tables    {place}/groups.csv, runs.csv, report.md")
-
-
-if __name__ == "__main__":
-    main()

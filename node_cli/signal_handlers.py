@@ -1,17 +1,22 @@
-"""Ctrl-C and SIGTERM, answered in another way for a while."""
+"""Signals that ask a process to end, answered in another way for a while."""
 
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# Ctrl-C, what ``kill`` and batch systems send, and the end of a terminal or of its connection.
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class SignalHandlers:
-    """Inside the ``with`` block, ``handler`` answers both signals, until ``restore`` is called.
+    """Inside the ``with`` block, ``handler`` answers these signals, until ``restore`` is called.
+
+    A SIGHUP that is ignored, as under ``nohup``, stays so. Python lets only the main thread answer
+    signals: in another one, where a launcher may run a cell, this does nothing.
 
     Args:
         handler: as ``signal.signal`` takes it.
@@ -22,8 +27,10 @@ class SignalHandlers:
         self._previous: dict[int, Any] = {}
 
     def __enter__(self) -> SignalHandlers:
-        for number in _SIGNALS:
-            self._previous[number] = signal.signal(number, self._handler)
+        if threading.current_thread() is threading.main_thread():
+            for number in ENDING_SIGNALS:
+                if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                    self._previous[number] = signal.signal(number, self._handler)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -40,8 +40,7 @@ def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-        with _opened(temporary, "wb", flags) as file:
+        with open_new(temporary) as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
@@ -66,7 +65,7 @@ def write_text(path: Path, text: str) -> None:
     write_whole(path, lambda file: file.write(content))
 
 
-def open_to_append(path: Path) -> BinaryIO:
+def open_to_append(path: Path) -> BufferedWriter:
     """Open a file, new or not, to write at its end.
 
     Raises:
@@ -87,6 +86,35 @@ def open_to_append(path: Path) -> BinaryIO:
         file.close()
         raise _no_file(path)
     return file
+
+
+def open_new(path: Path) -> BufferedWriter:
+    """Open a file that is not there yet, to write it.
+
+    Raises:
+        OSError: something is there, or it cannot be made.
+    """
+    return _opened(path, "wb", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
+
+
+def open_to_shorten(path: Path) -> BinaryIO:
+    """Open an existing file to read it and to cut its end off.
+
+    Raises:
+        WritingError: a link or no file is in its place.
+        FileNotFoundError: there is none.
+        OSError: it cannot be opened.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if path.is_symlink():
+            raise _link(path, "file") from error
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise _no_file(path)
+    return os.fdopen(handle, "r+b")
 
 
 def subfolder(folder: Path, name: str) -> Path:
@@ -124,7 +152,7 @@ def remove_leftovers(folder: Path) -> None:
                     path.unlink()
 
 
-def _opened(path: Path, mode: str, flags: int) -> BinaryIO:
+def _opened(path: Path, mode: str, flags: int) -> BufferedWriter:
     return BufferedWriter(
         _NamedFile(path, mode, opener=lambda name, _: os.open(name, flags, 0o666))
     )

@@ -27,7 +27,6 @@ _KNOWN_CODE = re.compile(
     r"|hydra_plugins(\.\w+){2}\.\w+(Launcher|Sweeper)"
     r"|optuna\.samplers\.\w+Sampler"
     r"|logging\.(handlers\.\w+Handler|\w+Handler|Formatter)"
-    r"|node_cli\.log_file\.LogFile"
 )
 _NAMING_CODE = ("_target_", "class", "()", "custom_search_space")
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from node_cli.config.overrides import parse, quoted
+from node_cli.config.recording import overrides_file
 from node_cli.errors import ConfigError
 from node_cli.recorded_file import recorded_yaml
 
@@ -36,7 +37,7 @@ def resume(overrides: Sequence[str], folder: Path) -> list[str]:
         folder: the run folder.
 
     Raises:
-        ConfigError: the folder is not that of a run with a checkpoint, or another is asked for.
+        ConfigError: the folder is not that of a run that has begun, or another is asked for.
     """
     given = [word for word in overrides if not _names(word, _RESUME)]
     if any(_names(word, "hydra.run.dir") for word in given):
@@ -67,19 +68,29 @@ def recorded_command(folder: Path) -> str | None:
         ValueError: it is damaged.
     """
     try:
-        return shlex.join(["node-train", *_recorded_overrides(folder)])
+        return command_of(_recorded_overrides(folder))
     except FileNotFoundError:
         return None
 
 
+def command_of(overrides: Sequence[str]) -> str:
+    """The command line with these overrides, for a shell."""
+    return shlex.join(["node-train", *overrides])
+
+
 def _saved_overrides(folder: Path) -> list[str]:
-    saved = folder / ".hydra" / "overrides.yaml"
-    for path, what in ((folder, "folder"), (saved, "file"), (_last_checkpoint(folder), "file")):
-        if not path.exists():
-            raise ConfigError(
-                f"{_RESUME}={folder}: there is no {what} {path}. Give the folder of a run that has"
-                " left a checkpoint, such as outputs/TASK/DATE_TIME."
-            )
+    saved = overrides_file(folder)
+    if not folder.is_dir():
+        raise ConfigError(
+            f"{_RESUME}={folder}: there is no folder {folder}. Give that of a run, such as"
+            " outputs/TASK/DATE_TIME."
+        )
+    if not saved.exists():
+        raise ConfigError(
+            f"{_RESUME}={folder}: there is no file {saved}, so that no run has begun there. Give"
+            " the folder of a run, such as outputs/TASK/DATE_TIME, or begin one there with your"
+            f" settings and hydra.run.dir={folder}."
+        )
     try:
         return _recorded_overrides(folder)
     except (OSError, ValueError) as error:
@@ -87,16 +98,12 @@ def _saved_overrides(folder: Path) -> list[str]:
 
 
 def _recorded_overrides(folder: Path) -> list[str]:
-    words = recorded_yaml(folder / ".hydra" / "overrides.yaml")
+    words = recorded_yaml(overrides_file(folder))
     if words is None:
         return []
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise ValueError("overrides.yaml is not a list of settings")
     return words
-
-
-def _last_checkpoint(folder: Path) -> Path:
-    return folder / "checkpoints" / "last.pt"
 
 
 def _key(word: str) -> str:

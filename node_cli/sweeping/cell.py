@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gc
 import json
-import logging
 import os
-import shutil
 import signal
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from node_cli.config.composition import validate_composed
 from node_cli.config.folder_name import register_differing
-from node_cli.config.resumption import recorded_command
+from node_cli.config.recording import overrides_file, record_settings
+from node_cli.config.resumption import command_of
 from node_cli.console import line_console
 from node_cli.errors import CheckpointError, ConfigError, Interrupted, told
+from node_cli.folder_lock import HeldError
 from node_cli.plain_text import plain_text
 from node_cli.report.cell_table import cell_name
 from node_cli.report.record import read_record
@@ -29,13 +30,11 @@ from node_cli.sweeping.plan import SweepPlan
 from node_cli.sweeping.stopping import stop_file
 from node_cli.sweeping.time_left import time_left
 
-log = logging.getLogger(__name__)
-
 # A launcher may import this module in another process, where the names of folders are resolved.
 register_differing()
 
-# What a run leaves before its first checkpoint, and what is in the way of starting it again.
-_BEGINNINGS = ("metrics.jsonl", "events.out.tfevents.*", "summary.json")
+# The process that started this one, in which a launcher may have imported this module.
+_PARENT = os.getppid()
 
 
 class Cell:
@@ -68,44 +67,46 @@ class Cell:
         if elsewhere:
             # Ctrl-C reaches every process of a terminal; here the stop file tells what to do.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if elsewhere and os.getppid() != _PARENT:
+            return None  # the sweep's process was killed
         if not self._plan.in_turn and stop_file(self._plan.folder).exists():
             return None
         hydra = HydraConfig.get()
         folder, number = Path(hydra.runtime.output_dir), int(hydra.job.num) + 1
-        summary = _previous(folder)
+        summary = _previous(folder, command_of(hydra.overrides.task))
         done = summary is not None and summary["status"] == "finished"
         self._tell_start(number, folder, done)
         try:
             if summary is None or not done:
-                summary = self._run(config, folder, number)
+                summary = self._run(config, folder, number, elsewhere)
                 self._run_here += 1
             return objectives_of(summary, config.objectives)
         except Interrupted:
             if not elsewhere:
                 raise
+        except HeldError as error:  # nothing of it is ours to change
+            self._tell_failure(told(error))
         except Exception as error:
             self._run_here += 1
             self._record(error, config, folder)
         gc.collect()  # what a failed run kept in memory, and torchdiffeq's solvers hold in a cycle
         return None
 
-    def _run(self, config: DictConfig, folder: Path, number: int) -> dict[str, Any]:
+    def _run(
+        self, config: DictConfig, folder: Path, number: int, elsewhere: bool
+    ) -> dict[str, Any]:
         validated = validate_composed(config)
-        changes: dict[str, Any] = {}
-        if (folder / "checkpoints" / "last.pt").exists():
-            changes["resume"] = str(folder)
-        else:
-            _clear(folder)
-        if not self._plan.in_turn:
-            changes["progress"] = "off"  # several cells would write over each other
-        trainer = validated.trainer.model_copy(update=changes)
+        if not self._plan.in_turn:  # several cells would write over each other
+            trainer = validated.trainer.model_copy(update={"progress": "off"})
+            validated = validated.model_copy(update={"trainer": trainer})
         from node_cli.training.interruption import StopRequest
         from node_cli.training.run import run
 
         label = f"cell {number}/{self._plan.cells} · "
         watched = None if self._plan.in_turn else stop_file(self._plan.folder)
-        with StopRequest(watched) as stop:
-            summary = run(validated.model_copy(update={"trainer": trainer}), folder, stop, label)
+        record = partial(record_settings, folder, config)
+        with StopRequest(watched, _PARENT if elsewhere else None) as stop:
+            summary = run(validated, folder, stop, record, label)
         if stop:  # it came too late for this cell, and not for the sweep
             assert stop.signal_number is not None
             raise Interrupted(f"stopped by {stop.signal_name}", stop.signal_number)
@@ -117,9 +118,7 @@ class Cell:
         cause = told(error)
         if isinstance(error, CheckpointError):
             cause += f" Remove {folder} to run this cell from its beginning."
-        log.info("failed: %s", cause)
-        if self._plan.in_turn:
-            line_console(stderr=True).print(f"failed: {cause}", style="red")
+        self._tell_failure(cause)
         from node_cli.training.summary import write_refusal
 
         record = read_record(folder)
@@ -127,7 +126,13 @@ class Cell:
         if record.status != "finished" and record.cause != cause:
             plain = OmegaConf.to_container(config, resolve=True)
             assert isinstance(plain, dict)
+            if not overrides_file(folder).exists():
+                record_settings(folder, config)
             write_refusal(folder, {str(k): v for k, v in plain.items()}, cause)
+
+    def _tell_failure(self, cause: str) -> None:
+        if self._plan.in_turn:
+            line_console(stderr=True).print(f"failed: {cause}", style="red")
 
     def _tell_start(self, number: int, folder: Path, done: bool) -> None:
         if not self._plan.in_turn:
@@ -147,27 +152,27 @@ class Cell:
         console.print(" · ".join(filter(None, parts)), style="bold cyan")
 
 
-def _previous(folder: Path) -> dict[str, Any] | None:
+def _previous(folder: Path, command: str) -> dict[str, Any] | None:
     """The summary of a cell that was run before, if its folder holds one that can be read.
+
+    Args:
+        folder: of the cell.
+        command: that gives this cell.
 
     Raises:
         ConfigError: the folder holds another run, which must not be lost.
     """
     record = read_record(folder)
-    if record.status in ("unfinished", "unreadable"):
+    if record.status == "unreadable":
         return None
-    if record.command != recorded_command(folder):
+    if record.status == "unfinished" and not overrides_file(folder).exists():
+        return None  # it has not begun
+    if record.command != command:
         raise ConfigError(
             f"{folder} already holds another run ({plain_text(record.command)}). Choose"
             " another folder with hydra.sweep.dir=PATH."
         )
+    if record.status == "unfinished":
+        return None
     summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     return summary
-
-
-def _clear(folder: Path) -> None:
-    """Remove what a run has left that got to no checkpoint."""
-    for pattern in _BEGINNINGS:
-        for path in folder.glob(pattern):
-            path.unlink()
-    shutil.rmtree(folder / "figures", ignore_errors=True)

@@ -48,8 +48,7 @@ class SweepPlan:
         return self.launcher == "basic"
 
     def write(self) -> None:
-        """Write the plan into the folder, which is made if it is not there."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Write the plan into the folder, which exists."""
         words = [word for word in self.overrides if not word.startswith(_FOLDER)]
         config_dir = None if self.config_dir is None else str(self.config_dir.absolute())
         plain = {**asdict(self), "folder": None, "overrides": words, "config_dir": config_dir}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 from pathlib import Path
 from types import FrameType
 
 from node_cli.console import line_console
-from node_cli.errors import ConfigError, Interrupted
+from node_cli.errors import Interrupted
 from node_cli.signal_handlers import SignalHandlers
 from node_cli.sweeping.plan import SweepPlan
 
@@ -22,7 +21,6 @@ class Stopping:
 
     Cells that run in turn are stopped by the signal itself. Others see the stop file: those that
     run write a checkpoint, those that wait do not begin. A second signal ends the process at once.
-    No other process can run the same sweep meanwhile.
 
     Args:
         plan: of the sweep.
@@ -35,22 +33,12 @@ class Stopping:
         self.signal_number: int | None = None
 
     def __enter__(self) -> Stopping:
-        self._lock = (self._plan.folder / ".lock").open("w")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self._lock.close()
-            raise ConfigError(
-                f"{self._plan.folder}: another process is running this sweep; let it end, or stop"
-                " it first."
-            ) from error
         self._file.unlink(missing_ok=True)
         self._handlers.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._handlers.restore()
-        self._lock.close()
 
     def _stop(self, number: int, _frame: FrameType | None) -> None:
         self._handlers.restore()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import yaml
-from hydra.core.override_parser.types import ChoiceSweep, Glob, RangeSweep
+from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, RangeSweep
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
@@ -16,6 +16,7 @@ from node_cli.config.resumption import resume_command
 from node_cli.config.swept_values import number_of_cells
 from node_cli.console import line_console
 from node_cli.errors import ConfigError, Interrupted
+from node_cli.folder_lock import FolderLock
 from node_cli.plain_text import one_line
 from node_cli.report.cell_table import cell_name, cell_table
 from node_cli.report.record import Record, read_record, run_folders
@@ -23,6 +24,7 @@ from node_cli.sweeping.cell import Cell
 from node_cli.sweeping.plan import SweepPlan, config_dir_of, is_sweep, is_the_same_sweep
 from node_cli.sweeping.stopping import Stopping
 from node_cli.sweeping.watch import Watch
+from node_cli.writing import remove_leftovers
 
 _NAMES = {"error": "validation error"}  # of objectives
 _ROWS = 60  # of the table at the end; a larger sweep is better read in a report
@@ -69,7 +71,7 @@ def planned(
     launcher = choices["hydra/launcher"].rpartition("/")[2]
     # A file of the user's own may have another name for it.
     searches = "optuna" in hydra["sweeper"]["_target_"]
-    cells = int(hydra["sweeper"]["n_trials"]) if searches else number_of_cells(parse(words))
+    cells = int(hydra["sweeper"]["n_trials"]) if searches else _number_of_cells(words)
     OmegaConf.clear_cache(config)  # a folder's name that was only looked at may be taken by now
     folder = Path(hydra["sweep"]["dir"])
     _refuse_another(folder, words)
@@ -83,6 +85,17 @@ def planned(
         config_dir,
         traced,
     )
+
+
+def _number_of_cells(words: Sequence[str]) -> int:
+    overrides = parse(words)
+    for override in overrides:
+        if isinstance(override.value(), IntervalSweep):
+            raise ConfigError(
+                f"{override.input_line}: only a search can choose from an interval; add"
+                " hydra/sweeper=optuna, or give a list of values."
+            )
+    return number_of_cells(overrides)
 
 
 def _refuse_another(folder: Path, words: Sequence[str]) -> None:
@@ -132,7 +145,17 @@ def run_sweep(plan: SweepPlan, hand_over: Callable[[Cell], None]) -> int:
 
     Raises:
         Interrupted: a signal came; the message says how to continue.
+        ConfigError: another process runs this sweep.
+        OSError: the folder, or the plan in it, cannot be written.
     """
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    with FolderLock(plan.folder):
+        remove_leftovers(plan.folder)
+        plan.write()
+        return _run_cells(plan, hand_over)
+
+
+def _run_cells(plan: SweepPlan, hand_over: Callable[[Cell], None]) -> int:
     console = line_console()
     stopping = Stopping(plan)
     try:

@@ -18,6 +18,7 @@ from pydantic import (
 from torch import Tensor
 
 from node_cli.plain_text import shortened
+from node_cli.training.log_position import LogPosition
 from node_cli.training.means import Number
 from node_cli.training.progress import RunProgress
 from node_cli.training.seeds import check_random_states
@@ -114,3 +115,4 @@ class _Content(_Part):
     random: Annotated[dict[str, Any], AfterValidator(check_random_states)]
     progress: Annotated[RunProgress, BeforeValidator(_whole), AfterValidator(_plausible)]
     data_digest: str | None = None
+    log: LogPosition | None = None

@@ -1,7 +1,8 @@
-"""Ctrl-C and SIGTERM as a request that the loop answers between two steps."""
+"""A signal as a request that the loop answers between two steps."""
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ from types import FrameType
 
 from node_cli.signal_handlers import SignalHandlers
 
-_EVERY = 1.0  # seconds between two looks for the file
+_EVERY = 1.0  # seconds between two looks at the file and at the parent
 
 
 class StopRequest:
@@ -19,11 +20,14 @@ class StopRequest:
 
     Args:
         file: whose presence counts as a SIGTERM; None for none.
+        parent: the process that started this one, whose death counts as a SIGTERM; None where it
+            does not matter. The workers of a sweep whose process was killed would go on else,
+            beside those that continue the sweep.
     """
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, file: Path | None = None, parent: int | None = None) -> None:
         self.signal_number: int | None = None
-        self._file = file
+        self._file, self._parent = file, parent
         self._next_look = 0.0
         self._handlers = SignalHandlers(self._remember)
 
@@ -36,9 +40,10 @@ class StopRequest:
 
     def __bool__(self) -> bool:
         """Whether a stop was asked for."""
-        if self._file is not None and time.monotonic() >= self._next_look:
+        if self.signal_number is None and time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _EVERY
-            if self.signal_number is None and self._file.exists():
+            orphaned = self._parent is not None and os.getppid() != self._parent
+            if orphaned or (self._file is not None and self._file.exists()):
                 self.signal_number = signal.SIGTERM
         return self.signal_number is not None
 

@@ -27,6 +27,7 @@ from node_cli.training.optimization import build_optimizer, learning_rate_factor
 from node_cli.training.progress import RunProgress
 from node_cli.training.recorder import Recorder
 from node_cli.training.report_lines import epoch_line
+from node_cli.training.restoration import restore_model, restore_optimizer, restore_scaler
 from node_cli.training.seeds import random_states, restore_random_states
 from node_cli.training.terminal import Terminal
 
@@ -85,20 +86,30 @@ class TrainingLoop:
         self._total_steps = self._count_steps()
         self._epochs = EpochTable(task.best, self._last_epoch(), terminal.width)
 
+    @property
+    def finished(self) -> bool:
+        """Whether training is over and its last steps are validated."""
+        progress, patience = self.progress, self.config.trainer.patience
+        if patience is not None and progress.stale_epochs >= patience:
+            return True
+        return self._limit_reached() and progress.validated_step == progress.step
+
     def restore(self, checkpoint: dict[str, Any]) -> None:
-        """Go back to where a checkpoint was written.
+        """Go back to where a checkpoint was written; the optimizer keeps the settings given now.
 
         Raises:
-            CheckpointError: it belongs to a run on another file of data.
+            CheckpointError: it belongs to a run on another file of data, or does not fit.
         """
         if checkpoint.get("data_digest") != self.task.data_digest:
             raise CheckpointError(
                 f"{self._last} belongs to a run on other data: the file of data.path has changed"
                 " since. Give the file as it was, or start a new run without trainer.resume."
             )
-        self.model.load_state_dict(checkpoint["model"])
-        self._optimizer.load_state_dict(checkpoint["optimizer"])
-        self._scaler.load_state_dict(checkpoint["scaler"])
+        restore_model(self._last, self.model, checkpoint["model"])
+        restore_optimizer(
+            self._last, self._optimizer, self.config.optimizer, checkpoint["optimizer"]
+        )
+        restore_scaler(self._last, self._scaler, checkpoint["scaler"])
         restore_random_states(checkpoint["random"])
         self.progress = RunProgress.from_state(checkpoint["progress"])
 
@@ -111,6 +122,7 @@ class TrainingLoop:
             "random": random_states(),
             "progress": self.progress.state(),
             "data_digest": self.task.data_digest,
+            "log": self._recorder.position().state(),
         }
         write_checkpoint(path, content, self.config)
 
@@ -126,7 +138,7 @@ class TrainingLoop:
         progress = self.progress
         self._terminal.expect(self._total_steps, progress.step)
         self._started = time.perf_counter() - progress.seconds
-        while not self._finished():
+        while not self.finished:
             self._train_epoch()
             self._end_epoch()
 
@@ -267,11 +279,7 @@ class TrainingLoop:
             if measure_memory:
                 saved_bytes = self._saved_bytes.bytes_now()
         if not bool(torch.isfinite(loss)):
-            raise DivergenceError(
-                f"the loss is {float(loss):g} at step {self.progress.step + 1}: training diverged."
-                " Try a smaller optimizer.lr, gradient clipping (trainer.clip_norm=1) or tighter"
-                " tolerances."
-            )
+            raise DivergenceError(_about_infinite(float(loss), self.progress.step))
         with torchdiffeq_failures(config.solver.name):
             self._scaler.scale(loss).backward()
         values = {"loss/train": float(loss.detach())}
@@ -325,11 +333,11 @@ class TrainingLoop:
         self._recorder.scalars(progress.step, self._epochs_done(), validation)
         last_epoch = self._epochs.last_epoch
         self._terminal.note(epoch_line(progress, last_epoch, means, validation, better))
-        for row in self._epochs.rows(progress, means, validation, better, self._finished()):
+        for row in self._epochs.rows(progress, means, validation, better, self.finished):
             self._terminal.show(row)
         trainer = self.config.trainer
         if trainer.figures and (
-            len(progress.history) % trainer.figures_every == 0 or self._finished()
+            len(progress.history) % trainer.figures_every == 0 or self.finished
         ):
             self._draw()
         if progress.batch >= self._epoch_batches:
@@ -397,9 +405,15 @@ class TrainingLoop:
             trainer.max_minutes is not None and self.progress.seconds >= 60 * trainer.max_minutes
         )
 
-    def _finished(self) -> bool:
-        """Whether training is over and its last steps are validated."""
-        progress, patience = self.progress, self.config.trainer.patience
-        if patience is not None and progress.stale_epochs >= patience:
-            return True
-        return self._limit_reached() and progress.validated_step == progress.step
+
+def _about_infinite(loss: float, steps: int) -> str:
+    if steps == 0:
+        return (
+            f"the loss is {loss:g} before the first step, so that it is not the training that"
+            " diverged. Look at the data (values that are not finite, or of another scale), at the"
+            " initial weights (another seed), or use tighter tolerances."
+        )
+    return (
+        f"the loss is {loss:g} at step {steps + 1}: training diverged. Try a smaller optimizer.lr,"
+        " gradient clipping (trainer.clip_norm=1) or tighter tolerances."
+    )

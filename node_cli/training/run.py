@@ -3,84 +3,90 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import torch
 from omegaconf import OmegaConf
 
+from node_cli.config.recording import overrides_file
 from node_cli.config.resumption import recorded_command
 from node_cli.config.run import RunConfig
 from node_cli.config.settings import deciding_settings
 from node_cli.errors import ConfigError, Interrupted, told
+from node_cli.folder_lock import FolderLock
+from node_cli.log_file import logged_to
 from node_cli.studies import study_of
 from node_cli.studies.table import write_table
 from node_cli.tasks import find_task
-from node_cli.training.checkpoint import check_same_experiment, checkpoint_paths, read_checkpoint
+from node_cli.training.checkpoint import checkpoint_paths, read_checkpoint
 from node_cli.training.failures import told_in_training
 from node_cli.training.interruption import StopRequest
+from node_cli.training.log_position import LogPosition
 from node_cli.training.loop import TrainingLoop
+from node_cli.training.preparation import Preparation, clear, prepare
 from node_cli.training.recorder import Recorder
 from node_cli.training.report_lines import closing_parts, opening_parts, where_lines
-from node_cli.training.seeds import seed_all
-from node_cli.training.summary import write_summary
+from node_cli.training.summary import read_summary, write_summary
 from node_cli.training.terminal import Terminal
 
 log = logging.getLogger(__name__)
 
+# Seconds that a cell waits for the process that still runs it, such as one of a killed sweep.
+_PATIENCE = 30.0
 
-def run(config: RunConfig, folder: Path, stop: StopRequest, label: str = "") -> dict[str, Any]:
+
+def run(
+    config: RunConfig,
+    folder: Path,
+    stop: StopRequest,
+    record: Callable[[], None],
+    cell: str | None = None,
+) -> dict[str, Any]:
     """Train, validate and test as the config says; leave everything in ``folder``.
 
     Args:
         config: the whole run.
-        folder: the run folder.
+        folder: the run folder, which exists.
         stop: whether the user asked to stop.
-        label: of a cell of a sweep, for the progress bar; the sweep tells where it lies.
+        record: writes the settings into the folder; called when everything has been checked.
+        cell: the label of a cell of a sweep, for the progress bar. A cell goes on with what its
+            folder holds, and the sweep tells where it lies.
 
     Returns:
-        The summary, as ``summary.json`` has it.
+        The summary, as ``summary.json`` has it; that of before where the run had finished.
 
     Raises:
         RunError: the run cannot go on, and ``summary.json`` says ``failed`` and the cause; or it
-            cannot start, and nothing in the folder has changed.
+            cannot begin, and nothing in the folder has changed.
         Interrupted: a signal came; ``summary.json`` says ``interrupted``.
     """
     device = choose_device(config)
-    checkpoint = _checkpoint_to_resume(config)
-    if checkpoint is None and (folder / "metrics.jsonl").exists():
-        raise ConfigError(
-            f"{folder} already holds a run. Continue it with trainer.resume={folder}, or choose"
-            " another folder."
-        )
-    log.info("%s", recorded_command(folder) or "no command line")
-    best = find_task(config.task.name).best
-    known: dict[str, Any] = {"best": best, "device": device}
-    terminal = Terminal(config.trainer.progress, label)
-    try:
+    with (
+        FolderLock(folder, 0.0 if cell is None else _PATIENCE),
+        _torch_as_set(config),
+        closing(Recorder(folder)) as recorder,
+    ):
+        if cell is not None and overrides_file(folder).exists():
+            resumed = config.trainer.model_copy(update={"resume": str(folder)})
+            config = config.model_copy(update={"trainer": resumed})
+        terminal = Terminal(config.trainer.progress, cell or "")
         with terminal:
-            _train_and_test(config, folder, checkpoint, stop, terminal, known)
-    except Interrupted as interruption:
-        log.info("%s", interruption)
-        write_summary(folder, config, "interrupted", cause=str(interruption), **known)
-        raise
-    except Exception as error:
-        cause = told(error)
-        log.info("failed: %s", cause)  # in the log file only: the command line tells the user
-        # Where the disk is full the summary cannot be written either; the first error counts.
-        with suppress(OSError):
-            write_summary(folder, config, "failed", cause=cause, **known)
-        raise
-    summary = write_summary(folder, config, "finished", **known)
-    if config.study.name != "none":
-        terminal.line(f"{config.study.name} measured: {folder / f'{config.study.name}.csv'}")
-    result, *costs = closing_parts(summary, best)
-    terminal.parts(result, "  ", style="bold")
-    for parts in costs:
-        terminal.parts(parts, "  ")
-    for line in [] if label else where_lines(folder):
-        terminal.line(line)
+            ready = prepare(config, folder, device, recorder, terminal, stop)
+        finished = _finished_before(folder, ready)
+        if finished is not None:
+            terminal.line(
+                f"{folder} is finished, after {finished['steps']} steps: nothing was changed. Give"
+                " a longer limit to train on, such as trainer.max_epochs=NUMBER."
+            )
+            return finished
+        record()
+        with logged_to(folder):
+            log.info("%s", recorded_command(folder) or "no command line")
+            summary = _carry_out(config, folder, ready, recorder, terminal, device)
+            _tell_the_end(config, folder, summary, terminal, cell)
     return summary
 
 
@@ -104,53 +110,118 @@ def choose_device(config: RunConfig) -> torch.device:
     return device
 
 
-def _train_and_test(
+@contextmanager
+def _torch_as_set(config: RunConfig) -> Iterator[None]:
+    """Settings of torch as the run wants them, and afterwards as they were."""
+    threads, anomaly = torch.get_num_threads(), torch.is_anomaly_enabled()
+    try:
+        if config.trainer.threads is not None:
+            torch.set_num_threads(config.trainer.threads)
+        torch.autograd.set_detect_anomaly(config.debug.anomaly)
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.autograd.set_detect_anomaly(anomaly)
+
+
+def _finished_before(folder: Path, ready: Preparation) -> dict[str, Any] | None:
+    """The summary of a run that has nothing left to do."""
+    if ready.checkpoint is None or not ready.loop.finished:
+        return None
+    summary = read_summary(folder)  # without one it was killed in its test, which is done again
+    return summary if summary.get("status") == "finished" else None
+
+
+def _carry_out(
     config: RunConfig,
     folder: Path,
-    checkpoint: dict[str, Any] | None,
-    stop: StopRequest,
+    ready: Preparation,
+    recorder: Recorder,
     terminal: Terminal,
-    known: dict[str, Any],
+    device: torch.device,
+) -> dict[str, Any]:
+    """The run itself; returns its summary."""
+    known: dict[str, Any] = {
+        "best": ready.task.best,
+        "device": device,
+        "model": ready.model,
+        "data": ready.task.data_label,
+        "progress": ready.loop.progress,
+    }
+    try:
+        with terminal:
+            _begin(config, folder, ready, recorder, terminal, device)
+            known["final"] = _train_and_test(config, folder, ready.loop)
+            recorder.ending()
+            _study(config, folder, ready.loop)
+        return write_summary(folder, config, "finished", **known)
+    except Interrupted as interruption:
+        log.info("%s", interruption)
+        write_summary(folder, config, "interrupted", cause=str(interruption), **known)
+        raise
+    except Exception as error:
+        cause = told(error)
+        log.info("failed: %s", cause)  # in the log file only: the command line tells the user
+        # Where the disk is full the summary cannot be written either; the first error counts.
+        with suppress(OSError):
+            write_summary(folder, config, "failed", cause=cause, **known)
+        raise
+
+
+def _begin(
+    config: RunConfig,
+    folder: Path,
+    ready: Preparation,
+    recorder: Recorder,
+    terminal: Terminal,
+    device: torch.device,
 ) -> None:
-    """The run itself; fills ``known`` with what the summary should say, as it becomes known."""
-    device = known["device"]
-    if config.trainer.threads is not None:
-        torch.set_num_threads(config.trainer.threads)
-    torch.autograd.set_detect_anomaly(config.debug.anomaly)
-    seed_all(config.seed)
-    task = find_task(config.task.name)(config)
-    model = task.build_model().to(device)
-    known |= {"model": model, "data": task.data_label}
-    resumed_at = None if checkpoint is None else checkpoint["progress"]["step"]
-    with closing(Recorder(folder, resumed_at)) as recorder:
-        loop = TrainingLoop(config, task, model, folder, device, recorder, terminal, stop)
-        if checkpoint is not None:
-            loop.restore(checkpoint)
-        known["progress"] = loop.progress
-        opening = opening_parts(config, task.data_label, model, device)
-        if resumed_at is not None:
-            opening.append(f"resumed at step {resumed_at}")
-        terminal.parts(opening, " · ", style="bold")
+    """Bring the folder to where the run goes on from."""
+    checkpoint, step = ready.checkpoint, ready.loop.progress.step
+    opening = opening_parts(config, ready.task.data_label, ready.model, device)
+    if checkpoint is not None:
+        opening.append(f"resumed at step {step}")
+    terminal.parts(opening, " · ", style="bold")
+    if checkpoint is not None or ready.begins_again:
+        clear(folder, goes_on=checkpoint is not None)
+    if checkpoint is None:
+        recorder.begin()
+    else:
+        recorder.resume(LogPosition.of(checkpoint), step)
+    if ready.has_other_settings(config):
         plain = config.model_dump(mode="json")
         recorder.opening(deciding_settings(plain))
         recorder.text("config", OmegaConf.to_yaml(plain))
-        with told_in_training(config):
-            loop.train()
-            _, best = checkpoint_paths(folder)
-            tested = loop.test(read_checkpoint(best))
-        known["final"] = {**loop.progress.history[-1], **tested}
-        recorder.ending()
-        study = study_of(config.study)
-        if study is not None:
-            with told_in_training(config, study=True):
-                rows = loop.study(study).rows
-            write_table(folder, config.study.name, rows)
+    if checkpoint is None:
+        last, _ = checkpoint_paths(folder)
+        ready.loop.save(last)
 
 
-def _checkpoint_to_resume(config: RunConfig) -> dict[str, Any] | None:
-    if config.trainer.resume is None:
-        return None
-    path, _ = checkpoint_paths(Path(config.trainer.resume))
-    checkpoint = read_checkpoint(path)
-    check_same_experiment(path, checkpoint, config)
-    return checkpoint
+def _train_and_test(config: RunConfig, folder: Path, loop: TrainingLoop) -> dict[str, float]:
+    """The last metrics by tag, those of the test set among them."""
+    with told_in_training(config):
+        loop.train()
+        _, best = checkpoint_paths(folder)
+        tested = loop.test(read_checkpoint(best))
+    return {**loop.progress.history[-1], **tested}
+
+
+def _study(config: RunConfig, folder: Path, loop: TrainingLoop) -> None:
+    study = study_of(config.study)
+    if study is not None:
+        with told_in_training(config, study=True):
+            rows = loop.study(study).rows
+        write_table(folder, config.study.name, rows)
+
+
+def _tell_the_end(
+    config: RunConfig, folder: Path, summary: dict[str, Any], terminal: Terminal, cell: str | None
+) -> None:
+    if config.study.name != "none":
+        terminal.line(f"{config.study.name} measured: {folder / f'{config.study.name}.csv'}")
+    result, *costs = closing_parts(summary, find_task(config.task.name).best)
+    terminal.parts(result, "  ", style="bold")
+    for parts in costs:
+        terminal.parts(parts, "  ")
+    for line in where_lines(folder) if cell is None else []:
+        terminal.line(line)

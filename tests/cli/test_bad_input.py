@@ -96,7 +96,7 @@ def test_a_folder_that_holds_a_run_is_not_written_over(node_train, tmp_path):
     (run / "metrics.jsonl").write_text('{"step": 1}\n')
     done = node_train("hydra.run.dir=run")
     assert done.returncode == 2
-    assert "already holds a run" in done.stderr
+    assert "metrics.jsonl is there, which a run would write; choose another" in done.stderr
     assert (run / "metrics.jsonl").read_text() == '{"step": 1}\n'
 
 

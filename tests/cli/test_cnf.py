@@ -43,7 +43,7 @@ def test_a_run_leaves_likelihoods_figures_and_an_animation(node_train, tmp_path)
     said = done.stdout.splitlines()
     assert sum(line.startswith("circles test NLL") for line in said) == 1
     assert max(len(line) for line in said[:-2]) <= 100  # the folder's name is as long as it is
-    ending = ["testing ...", "examining the density ...", "drawing the animation ..."]
+    ending = ["starting ...", "testing ...", "examining the density ...", "drawing the animation ..."]
     assert [line for line in said if line.endswith("...")] == ending
     final = summary(tmp_path / "run")["final"]
     for name in ("nll", "loss", "bits_per_dim", "kl"):
@@ -228,7 +228,7 @@ def test_node_flow_says_what_is_wrong(node_train, node_flow, wine, tmp_path):
     for words, code, fragment in [
         ("sample run -n 0 -o a.npy", 2, "0 must be an integer >= 1"),
         ("sample run -n 5 -o a.txt", 2, "a.txt must end in .csv or .npy"),
-        ("sample run -n 5 -o nowhere/a.npy", 1, "nowhere"),
+        ("sample run -n 5 -o nowhere/a.npy", 2, "nowhere"),
         ("sample empty -n 5 -o a.npy", 1, "there is no checkpoint"),
         ("log-density run none.csv -o a.npy", 1, "there is no such file"),
         ("log-density run three.npy -o a.npy", 1, "3 columns; the run's data have 2"),

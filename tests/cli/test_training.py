@@ -79,7 +79,7 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_run_resumes_to_the_same_numbers(node_train, whole, tmp_path, number):
     process = started(tmp_path, *LONGER, "hydra.run.dir=stopped")
     until_logged(tmp_path / "stopped", 5, process)
@@ -101,6 +101,17 @@ def test_an_interrupted_run_resumes_to_the_same_numbers(node_train, whole, tmp_p
     ]
     for key in ("status", "steps", "epochs", "best", "nfe"):
         assert summaries[0][key] == summaries[1][key]
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_when_its_reader_is_gone(tmp_path):
+    process = started(tmp_path, *TINY, "hydra.run.dir=run")
+    assert process.stdout.readline() == "starting ...\n"
+    process.stdout.close()
+    assert process.wait(timeout=120) == 0
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["status"] == "finished"
 
 
 @pytest.mark.slow

@@ -35,11 +35,15 @@ def test_the_settings_of_the_run_come_back_and_new_ones_win(run_folder):
     assert [word.partition("=")[0] for word in words[2:]] == ["trainer.resume", "hydra.run.dir"]
 
 
-@pytest.mark.parametrize("missing", [".hydra/overrides.yaml", "checkpoints/last.pt"])
-def test_a_folder_that_is_no_run_is_named(run_folder, missing):
-    (run_folder / missing).unlink()
-    with pytest.raises(ConfigError, match="there is no file"):
+def test_a_folder_in_which_no_run_has_begun_is_named(run_folder):
+    (run_folder / ".hydra" / "overrides.yaml").unlink()
+    with pytest.raises(ConfigError, match=r"there is no file .* no run has begun"):
         resume([], run_folder)
+
+
+def test_a_run_without_a_checkpoint_can_begin_again(run_folder):
+    (run_folder / "checkpoints" / "last.pt").unlink()
+    assert resume([], run_folder)[0] == "solver=rk4"
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):

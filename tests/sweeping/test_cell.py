@@ -116,7 +116,7 @@ def test_the_newest_cause_is_told(cell):
 
 
 def test_a_signal_that_comes_too_late_for_a_cell_stops_the_sweep(cell):
-    def run(config, folder, stop, label):
+    def run(config, folder, stop, record, cell):
         os.kill(os.getpid(), signal.SIGTERM)
         return {}
 

@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from node_cli.errors import ConfigError, Interrupted
+from node_cli.errors import Interrupted
 from node_cli.sweeping.plan import SweepPlan
 from node_cli.sweeping.stopping import Stopping, stop_file
 from node_cli.training.interruption import StopRequest
@@ -34,11 +34,3 @@ def test_a_file_left_by_an_earlier_stop_does_not_stop_the_next(tmp_path):
     stop_file(tmp_path).touch()
     with Stopping(SweepPlan(tmp_path, (), 2, launcher="joblib")):
         assert not stop_file(tmp_path).exists()
-
-
-def test_no_two_processes_run_one_sweep(tmp_path):
-    plan = SweepPlan(tmp_path, (), 2)
-    with Stopping(plan), pytest.raises(ConfigError, match="another process"), Stopping(plan):
-        pass
-    with Stopping(plan):
-        pass

@@ -37,7 +37,7 @@ def outcome(config_of, tmp_path):
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         folder.mkdir()
         with suppress(SolverError):
-            run(config_of(*SMALL, *words), folder, StopRequest())
+            run(config_of(*SMALL, *words), folder, StopRequest(), lambda: None)
         return json.loads((folder / "summary.json").read_text()).get("cause")
 
     return outcome

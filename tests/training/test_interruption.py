@@ -1,13 +1,22 @@
 import os
 import signal
+import threading
 
 import pytest
 
 from node_cli.training.interruption import StopRequest
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_is_remembered(number):
+@pytest.fixture
+def usual_hangup():
+    """What a hang-up does to a process that was not started with nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_is_remembered(number, usual_hangup):
     with StopRequest() as stop:
         assert not stop
         os.kill(os.getpid(), number)
@@ -39,3 +48,33 @@ def test_handlers_are_put_back():
     with StopRequest():
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_hangup_that_is_ignored_stays_so(usual_hangup):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with StopRequest() as stop:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert not stop
+
+
+def test_another_thread_answers_no_signals():
+    def request():
+        with StopRequest() as stop:
+            handled.append(signal.getsignal(signal.SIGTERM))
+            assert not stop
+
+    handled = []
+    thread = threading.Thread(target=request)
+    thread.start()
+    thread.join()
+    assert handled == [signal.getsignal(signal.SIGTERM)]
+
+
+def test_the_death_of_the_parent_is_a_request(monkeypatch):
+    with StopRequest(parent=os.getppid()) as stop:
+        assert not stop
+        monkeypatch.setattr(os, "getppid", lambda: 1)
+        assert not stop  # it looks once a second
+        stop._next_look = 0.0
+        assert stop
+        assert stop.signal_name == "SIGTERM"

@@ -28,6 +28,7 @@ def lines(folder):
 
 def test_scalars_are_the_same_in_tensorboard_and_in_the_file(tmp_path):
     recorder = Recorder(tmp_path)
+    recorder.begin()
     recorder.scalars(10, 0.5, {"loss/train": 0.25, "nfe/forward": 20.0})
     recorder.scalars(20, 1.0, {"loss/train": 0.125})
     recorder.close()
@@ -42,12 +43,14 @@ def test_scalars_are_the_same_in_tensorboard_and_in_the_file(tmp_path):
 
 def test_a_resumed_run_drops_what_it_will_do_again(tmp_path):
     recorder = Recorder(tmp_path)
+    recorder.begin()
     for step in (10, 20, 30):
         recorder.scalars(step, step / 100, {"loss/train": float(step)})
     recorder.close()
     with (tmp_path / "metrics.jsonl").open("a") as file:
         file.write('{"step": 40, "ep')
-    recorder = Recorder(tmp_path, resumed_at=20)
+    recorder = Recorder(tmp_path)
+    recorder.resume(None, 20)
     recorder.scalars(30, 0.3, {"loss/train": 31.0})
     recorder.close()
     assert [(line["step"], line["loss/train"]) for line in lines(tmp_path)] == [
@@ -64,6 +67,7 @@ def test_a_resumed_run_drops_what_it_will_do_again(tmp_path):
 
 def test_figures_go_to_tensorboard_and_to_png(tmp_path):
     recorder = Recorder(tmp_path)
+    recorder.begin()
     figure = curves_by_epoch([{"a": 1.0}, {"a": 2.0}], {"a": "label"}, "y", "title")
     recorder.figures(5, {"curve": figure})
     recorder.close()
@@ -79,6 +83,7 @@ def plugin_content(folder, tag):
 
 def test_settings_are_in_the_run_itself_for_the_hparams_tab(tmp_path):
     recorder = Recorder(tmp_path)
+    recorder.begin()
     recorder.opening({"solver.name": "dopri5", "tolerance.rtol": 1e-3, "data.augment": False})
     recorder.scalars(7, 1.0, {"accuracy/test": 0.5})
     recorder.text("config", "seed: 0")
@@ -98,6 +103,7 @@ def test_settings_are_in_the_run_itself_for_the_hparams_tab(tmp_path):
 
 def test_the_layout_puts_nfe_memory_and_loss_together(tmp_path):
     recorder = Recorder(tmp_path)
+    recorder.begin()
     recorder.opening({})
     recorder.close()
     tag = "custom_scalars__config__"
@@ -118,6 +124,7 @@ def test_the_layout_puts_nfe_memory_and_loss_together(tmp_path):
 
 def test_a_figure_of_each_epoch_is_kept_for_the_slider(tmp_path):
     recorder = Recorder(tmp_path)
+    recorder.begin()
     for step in (5, 10, 15):
         figure = curves_by_epoch([{"a": float(step)}], {"a": "label"}, "y", "title")
         recorder.figures(step, {"curve": figure})

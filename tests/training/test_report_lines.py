@@ -80,7 +80,7 @@ def test_a_run_prints_some_of_its_epochs_and_logs_all(
 ):
     epochs = () if "epochs" in limit else ("trainer.max_epochs=null",)
     with caplog.at_level("INFO", logger="node_cli.training.terminal"):
-        run(config_of(*SMALL, limit, *epochs), tmp_path, StopRequest())
+        run(config_of(*SMALL, limit, *epochs), tmp_path, StopRequest(), lambda: None)
     said = capsys.readouterr().out.splitlines()
     table = list(itertools.takewhile(lambda line: line != "testing ...", said))
     head = next(number for number, line in enumerate(table) if line.lstrip().startswith("epoch "))
@@ -92,7 +92,7 @@ def test_a_run_prints_some_of_its_epochs_and_logs_all(
 
 def test_a_run_that_patience_ends_prints_its_last_epoch(config_of, tmp_path, capsys):
     words = ("trainer.max_epochs=1000", "trainer.patience=1", "optimizer.lr=1e-30")
-    run(config_of(*SMALL, *words), tmp_path, StopRequest())
+    run(config_of(*SMALL, *words), tmp_path, StopRequest(), lambda: None)
     said = capsys.readouterr().out.splitlines()
     table = [line for line in said if "/1000" in line]
     assert epochs_of(table) == [1, 2]
