@@ -26,15 +26,13 @@ from node_cli.plain_text import plain_text
 from node_cli.report.cell_table import cell_name
 from node_cli.report.record import read_record
 from node_cli.sweeping.objectives import objectives_of
+from node_cli.sweeping.orphan import CELL_RUNS, PARENT, end_when_orphaned, is_orphan
 from node_cli.sweeping.plan import SweepPlan
 from node_cli.sweeping.stopping import stop_file
 from node_cli.sweeping.time_left import time_left
 
 # A launcher may import this module in another process, where the names of folders are resolved.
 register_differing()
-
-# The process that started this one, in which a launcher may have imported this module.
-_PARENT = os.getppid()
 
 
 class Cell:
@@ -63,12 +61,18 @@ class Cell:
             Interrupted: the process of the sweep was told to stop.
             ConfigError: the folder holds another run, which must not be lost.
         """
-        elsewhere = os.getpid() != self._process
-        if elsewhere:
-            # Ctrl-C reaches every process of a terminal; here the stop file tells what to do.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        if elsewhere and os.getppid() != _PARENT:
-            return None  # the sweep's process was killed
+        if os.getpid() == self._process:
+            return self._brought_to_its_end(config, elsewhere=False)
+        # What a terminal sends reaches all of its processes; here the stop file tells what to do.
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        end_when_orphaned()
+        with CELL_RUNS:
+            return None if is_orphan() else self._brought_to_its_end(config, elsewhere=True)
+
+    def _brought_to_its_end(
+        self, config: DictConfig, elsewhere: bool
+    ) -> float | tuple[float, ...] | None:
         if not self._plan.in_turn and stop_file(self._plan.folder).exists():
             return None
         hydra = HydraConfig.get()
@@ -105,7 +109,7 @@ class Cell:
         label = f"cell {number}/{self._plan.cells} · "
         watched = None if self._plan.in_turn else stop_file(self._plan.folder)
         record = partial(record_settings, folder, config)
-        with StopRequest(watched, _PARENT if elsewhere else None) as stop:
+        with StopRequest(watched, PARENT if elsewhere else None) as stop:
             summary = run(validated, folder, stop, record, label)
         if stop:  # it came too late for this cell, and not for the sweep
             assert stop.signal_number is not None

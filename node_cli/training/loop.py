@@ -112,6 +112,8 @@ class TrainingLoop:
         restore_scaler(self._last, self._scaler, checkpoint["scaler"])
         restore_random_states(checkpoint["random"])
         self.progress = RunProgress.from_state(checkpoint["progress"])
+        if self.progress.step > 0:
+            self._set_learning_rates(self.progress.step - 1)  # as after the last step
 
     def save(self, path: Path) -> None:
         """Write a checkpoint of this moment."""
@@ -260,11 +262,9 @@ class TrainingLoop:
     def _step(self, batch: Batch, measure_memory: bool) -> dict[str, float]:
         """One optimizer step; its scalars by tag."""
         config = self.config
-        factor = learning_rate_factor(config.schedule, self.progress.step, self._total_steps)
+        self._set_learning_rates(self.progress.step)
         if self._total_steps is not None:
             self.task.progress = self.progress.step / self._total_steps
-        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
-            group["lr"] = rate * factor
         self._optimizer.zero_grad(set_to_none=True)
         watch: AbstractContextManager[object] = (
             self._saved_bytes.measure() if measure_memory else nullcontext()
@@ -303,6 +303,11 @@ class TrainingLoop:
             self._latest["memory/saved_bytes"] = saved_bytes
             self.progress.saved_bytes_peak = max(self.progress.saved_bytes_peak, saved_bytes)
         return values
+
+    def _set_learning_rates(self, step: int) -> None:
+        factor = learning_rate_factor(self.config.schedule, step, self._total_steps)
+        for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
+            group["lr"] = rate * factor
 
     def _gradient_error(self, batch: Batch, randomness: Tensor | None) -> float:
         """The relative error of this step's gradient; the step's time does not include it."""
