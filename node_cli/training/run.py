@@ -154,6 +154,7 @@ def _carry_out(
             known["final"] = _train_and_test(config, folder, ready.loop)
             recorder.ending()
             _study(config, folder, ready.loop)
+            recorder.flush()  # a run is finished when all of its log is written
         return write_summary(folder, config, "finished", **known)
     except Interrupted as interruption:
         log.info("%s", interruption)
