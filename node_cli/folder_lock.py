@@ -18,7 +18,7 @@ from node_cli.plain_text import plain_text, shortened
 
 log = logging.getLogger(__name__)
 
-_FILE = ".lock"
+LOCK_FILE = ".lock"
 _EVERY = 0.2  # seconds between two tries
 _HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 # What file systems without locks answer, such as some that clusters share.
@@ -40,7 +40,7 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path, patience: float = 0.0) -> None:
-        self._folder, self._path, self._patience = folder, folder / _FILE, patience
+        self._folder, self._path, self._patience = folder, folder / LOCK_FILE, patience
         self._handle: int | None = None
 
     def __enter__(self) -> FolderLock:

@@ -1,6 +1,7 @@
 """Whole sweeps of the real command."""
 
 import json
+import os
 import signal
 
 import pytest
@@ -9,6 +10,7 @@ from runs import TINY, numbers, same_weights, started, until_logged
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from node_cli.cli import node_train as node_train_function
+from node_cli.folder_lock import FolderLock
 
 QUICK = [word for word in TINY if not word.startswith("solver")]
 
@@ -261,6 +263,38 @@ def test_a_sweep_that_cannot_be_is_refused_in_one_sentence(node_train, tmp_path,
     for fragment in fragments:
         assert fragment in line
     assert not list(tmp_path.iterdir())
+
+
+def test_a_config_folder_that_a_sweep_names_is_used_only_with_the_users_word(node_train, tmp_path):
+    mine = tmp_path / "mine" / "tolerance"
+    mine.mkdir(parents=True)
+    (mine / "lecture.yaml").write_text("rtol: 1e-2\natol: 1e-2\n")
+    words = ["-m", *TINY, "tolerance=lecture", "seed=0,1", "hydra.sweep.dir=sweep"]
+    assert node_train("--config-dir", "mine", *words).returncode == 0
+    done = node_train("trainer.resume=sweep")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "Name it again if you trust it: node-train --config-dir" in line
+    done = node_train("--config-dir", "mine", "trainer.resume=sweep")
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 cells finished" in done.stdout
+
+
+def test_a_sweep_that_another_process_runs_is_told_and_left_alone(node_train, tmp_path):
+    words = ["-m", *TINY, "seed=0,1", "hydra.sweep.dir=sweep"]
+    (tmp_path / "sweep").mkdir()
+    with FolderLock(tmp_path / "sweep"):
+        assert "another process works on it" in node_train(*words).stderr
+        (tmp_path / "sweep" / "sweep.json").write_text(
+            json.dumps({"overrides": [*TINY, "seed=0,1"], "config_dir": None})
+        )
+        before = (tmp_path / "sweep" / "sweep.json").read_text()
+        for given in (words, ["trainer.resume=sweep"]):
+            done = node_train(*given)
+            assert done.returncode == 2
+            assert f"another process works on it (process {os.getpid()}" in done.stderr
+    assert (tmp_path / "sweep" / "sweep.json").read_text() == before
+    assert sorted(path.name for path in (tmp_path / "sweep").iterdir()) == ["sweep.json"]
 
 
 def test_a_launcher_that_is_not_installed_is_told(node_train_process, tmp_path):

@@ -14,7 +14,8 @@ from omegaconf import OmegaConf, open_dict
 from node_cli.config.folder_name import register_differing
 from node_cli.config.fresh_folder import register_fresh_folder
 from node_cli.config.location import conf_dir
-from node_cli.errors import CheckpointError, ConfigError, Interrupted
+from node_cli.errors import CheckpointError, ConfigError, DataError, Interrupted
+from node_cli.folder_lock import HeldError
 from node_cli.sweeping.cell import Cell
 from node_cli.sweeping.plan import SweepPlan
 from node_cli.training import run as training_run
@@ -162,3 +163,56 @@ def test_where_a_sweep_was_told_to_stop_no_cell_begins(cell, tmp_path):
     result, folder = cell(raising(AssertionError("it must not run")), launcher="joblib")
     assert result is None
     assert not (folder / "summary.json").exists()
+
+
+def test_a_cell_that_another_process_holds_is_left_alone(cell, capsys):
+    result, folder = cell(raising(HeldError("0_seed=1: another process works on it; let it end.")))
+    assert result is None
+    assert not (folder / "summary.json").exists()
+    assert "another process works on it" in capsys.readouterr().err
+
+
+def test_a_cell_that_cannot_go_on_keeps_what_it_came_to(cell):
+    def interrupted(config, folder, *_arguments):
+        (folder / "summary.json").write_text(
+            json.dumps({"status": "interrupted", "steps": 300, "command": "node-train seed=1"})
+        )
+        raise DataError("points.csv: no such file.")
+
+    _, folder = cell(interrupted)
+    summary = summary_of(folder)
+    assert summary["status"] == "failed"
+    assert summary["cause"] == "points.csv: no such file."
+    assert summary["steps"] == 300
+
+
+def test_a_cell_in_the_place_of_another_run_is_refused(cell, tmp_path):
+    folder = tmp_path / "0_seed=1"
+    (folder / ".hydra").mkdir(parents=True)
+
+    def written_before(*_arguments):
+        raise AssertionError("it is not run")
+
+    record = {"status": "interrupted", "command": "node-train seed=2"}
+    (folder / "summary.json").write_text(json.dumps(record))
+    with pytest.raises(ConfigError, match=r"already holds another run \(node-train seed=2\)"):
+        cell(written_before)
+    assert json.loads((folder / "summary.json").read_text()) == record
+
+
+def test_a_worker_whose_sweep_was_killed_begins_no_cell(cell, monkeypatch):
+    pid = os.getpid()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+    monkeypatch.setattr("node_cli.sweeping.cell.end_when_orphaned", lambda: None)
+    monkeypatch.setattr("node_cli.sweeping.cell.is_orphan", lambda: True)
+    pids = iter([pid, pid + 1])
+    monkeypatch.setattr("node_cli.sweeping.cell.os.getpid", lambda: next(pids, pid))
+
+    def begun(*_arguments):
+        raise AssertionError("it has begun")
+
+    try:
+        assert cell(begun, "joblib")[0] is None
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
