@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _TEMPORARY = re.compile(
     r"\..+\.[0-9a-f]{8}\.tmp|\.(last|best)\.pt\..{8}|(summary\.json|metrics)\.tmp"
 )
-_SUBFOLDERS = ("checkpoints", "figures")
+_SUBFOLDERS = (".hydra", "checkpoints", "figures")
+_FILES = ("metrics.jsonl", "node-train.log")  # those that grow; others are replaced as a whole
 
 
 def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -129,13 +130,26 @@ def subfolder(folder: Path, name: str) -> Path:
         path.mkdir(exist_ok=True)
     except FileExistsError as error:
         if not path.is_symlink():
-            raise WritingError(
-                f"{path} is a file, where a folder is needed; move it away, or choose another"
-                " folder for the run."
-            ) from error
+            raise _no_folder(path) from error
     if path.is_symlink():
         raise _link(path, "folder")
     return path
+
+
+def check_places(folder: Path) -> None:
+    """See that nothing in a run folder is in the way of what a run will write.
+
+    Raises:
+        WritingError: a link, or something of another kind, is in the place of a file or folder.
+    """
+    for name in (*_SUBFOLDERS, *_FILES):
+        path, kind = folder / name, "folder" if name in _SUBFOLDERS else "file"
+        if path.is_symlink():
+            raise _link(path, kind)
+        if kind == "folder" and path.exists() and not path.is_dir():
+            raise _no_folder(path)
+        if kind == "file" and path.exists() and not path.is_file():
+            raise _no_file(path)
 
 
 def remove_leftovers(folder: Path) -> None:
@@ -188,3 +202,10 @@ def _link(path: Path, kind: str) -> WritingError:
 
 def _no_file(path: Path) -> WritingError:
     return WritingError(f"{path} is not a file that can be written to; remove it.")
+
+
+def _no_folder(path: Path) -> WritingError:
+    return WritingError(
+        f"{path} is a file, where a folder is needed; move it away, or choose another folder for"
+        " the run."
+    )

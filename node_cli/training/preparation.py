@@ -23,7 +23,7 @@ from node_cli.training.recorder import Recorder
 from node_cli.training.restoration import restore_model
 from node_cli.training.seeds import seed_all
 from node_cli.training.terminal import Terminal
-from node_cli.writing import remove_leftovers
+from node_cli.writing import check_places, remove_leftovers
 
 # What a run leaves before its first checkpoint, and what is in the way of beginning it again.
 _BEGINNINGS = ("metrics.jsonl", "events.out.tfevents.*")
@@ -77,6 +77,7 @@ def prepare(
     Raises:
         RunError: the run cannot begin or go on; nothing in the folder has changed.
     """
+    check_places(folder)
     checkpoint = _checkpoint(config, folder)
     seed_all(config.seed)
     task = find_task(config.task.name)(config)

@@ -104,6 +104,24 @@ def test_data_that_moved_or_changed_cost_a_finished_run_nothing(node_train, tmp_
         assert contents(tmp_path / "run") == before
 
 
+@pytest.mark.parametrize(
+    "name", [".hydra", "checkpoints", "figures", "metrics.jsonl", "node-train.log", ".lock"]
+)
+def test_a_link_in_a_run_folder_is_told_before_anything_changes(node_train, run, tmp_path, name):
+    elsewhere = tmp_path / "elsewhere"
+    if (run / name).exists():
+        (run / name).rename(elsewhere)
+    else:
+        elsewhere.mkdir()
+    (run / name).symlink_to(elsewhere)
+    before = contents(tmp_path)
+    done = node_train("trainer.resume=run", "trainer.max_steps=9")
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert f"{name} is a link" in line
+    assert contents(tmp_path) == before
+
+
 def test_a_run_that_is_held_is_told_and_left_alone(node_train, run):
     before = contents(run)
     with FolderLock(run):
