@@ -62,3 +62,17 @@ def possible_modes(config: RunConfig) -> list[AdjointMode]:
             )
         )
     ]
+
+
+def about_infinite_loss(loss: float, steps: int) -> str:
+    """What to do about a loss that is not finite, after so many steps."""
+    if steps == 0:
+        return (
+            f"the loss is {loss:g} before the first step, so that it is not the training that"
+            " diverged. Look at the data (values that are not finite, or of another scale), at the"
+            " initial weights (another seed), or use tighter tolerances."
+        )
+    return (
+        f"the loss is {loss:g} at step {steps + 1}: training diverged. Try a smaller optimizer.lr,"
+        " gradient clipping (trainer.clip_norm=1) or tighter tolerances."
+    )

@@ -22,6 +22,7 @@ from node_cli.studies.table import shown
 from node_cli.tasks.base import Batch, EvaluationData, Split, Task
 from node_cli.training.checkpoint import checkpoint_paths, write_checkpoint
 from node_cli.training.epoch_table import EpochTable
+from node_cli.training.failures import about_infinite_loss
 from node_cli.training.interruption import StopRequest
 from node_cli.training.optimization import build_optimizer, learning_rate_factor
 from node_cli.training.progress import RunProgress
@@ -279,7 +280,7 @@ class TrainingLoop:
             if measure_memory:
                 saved_bytes = self._saved_bytes.bytes_now()
         if not bool(torch.isfinite(loss)):
-            raise DivergenceError(_about_infinite(float(loss), self.progress.step))
+            raise DivergenceError(about_infinite_loss(float(loss), self.progress.step))
         with torchdiffeq_failures(config.solver.name):
             self._scaler.scale(loss).backward()
         values = {"loss/train": float(loss.detach())}
@@ -409,16 +410,3 @@ class TrainingLoop:
         return (self._total_steps is not None and self.progress.step >= self._total_steps) or (
             trainer.max_minutes is not None and self.progress.seconds >= 60 * trainer.max_minutes
         )
-
-
-def _about_infinite(loss: float, steps: int) -> str:
-    if steps == 0:
-        return (
-            f"the loss is {loss:g} before the first step, so that it is not the training that"
-            " diverged. Look at the data (values that are not finite, or of another scale), at the"
-            " initial weights (another seed), or use tighter tolerances."
-        )
-    return (
-        f"the loss is {loss:g} at step {steps + 1}: training diverged. Try a smaller optimizer.lr,"
-        " gradient clipping (trainer.clip_norm=1) or tighter tolerances."
-    )

@@ -8,8 +8,9 @@ import torch
 
 from node_cli.cli import node_train
 from node_cli.config.solving import METHODS
-from node_cli.errors import SolverError
+from node_cli.errors import DivergenceError, SolverError
 from node_cli.solving.failures import MemoryShortageError
+from node_cli.tasks.cnf_2d import TASK
 from node_cli.training.failures import possible_modes, told_in_training
 from node_cli.training.interruption import StopRequest
 from node_cli.training.run import run
@@ -36,7 +37,7 @@ def outcome(config_of, tmp_path):
     def outcome(*words):
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         folder.mkdir()
-        with suppress(SolverError):
+        with suppress(SolverError, DivergenceError):
             run(config_of(*SMALL, *words), folder, StopRequest(), lambda: None)
         return json.loads((folder / "summary.json").read_text()).get("cause")
 
@@ -115,6 +116,26 @@ def test_a_loss_without_memory_ends_the_run(outcome, monkeypatch):
     monkeypatch.setattr(torch.Tensor, "backward", lambda *_a, **_k: torch.empty(10**14))
     text = outcome()
     assert text.startswith("there is not enough memory for 400000000000000 bytes more. Ways out:")
+
+
+@pytest.mark.parametrize("steps", [0, 1])
+def test_an_infinite_loss_is_blamed_on_training_only_if_there_was_some(
+    outcome, monkeypatch, steps
+):
+    losses = iter([*([1.0] * steps), float("inf")])
+    loss = TASK.loss
+
+    def infinite(self, model, batch):
+        value, metrics = loss(self, model, batch)
+        return value * next(losses), metrics
+
+    monkeypatch.setattr(TASK, "loss", infinite)
+    text = outcome()
+    if steps == 0:
+        assert text.startswith("the loss is inf before the first step, so that it is not")
+        assert "optimizer.lr" not in text
+    else:
+        assert text.startswith("the loss is inf at step 2: training diverged. Try a smaller")
 
 
 def test_another_error_stays_as_it_is(config_of):
