@@ -280,7 +280,7 @@ class TrainingLoop:
             if measure_memory:
                 saved_bytes = self._saved_bytes.bytes_now()
         if not bool(torch.isfinite(loss)):
-            raise DivergenceError(about_infinite_loss(float(loss), self.progress.step))
+            raise DivergenceError(about_infinite_loss(float(loss.detach()), self.progress.step))
         with torchdiffeq_failures(config.solver.name):
             self._scaler.scale(loss).backward()
         values = {"loss/train": float(loss.detach())}
