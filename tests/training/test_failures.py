@@ -119,9 +119,7 @@ def test_a_loss_without_memory_ends_the_run(outcome, monkeypatch):
 
 
 @pytest.mark.parametrize("steps", [0, 1])
-def test_an_infinite_loss_is_blamed_on_training_only_if_there_was_some(
-    outcome, monkeypatch, steps
-):
+def test_an_infinite_loss_is_blamed_on_training_only_if_there_was_some(outcome, monkeypatch, steps):
     losses = iter([*([1.0] * steps), float("inf")])
     loss = TASK.loss
 
