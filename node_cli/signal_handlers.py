@@ -41,3 +41,10 @@ class SignalHandlers:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}
+
+
+def ignore_the_terminal() -> None:
+    """From now on let Ctrl-C and the end of a terminal be the business of another process."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)

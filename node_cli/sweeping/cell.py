@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import json
 import os
-import signal
 import time
 import traceback
 from functools import partial
@@ -25,6 +24,7 @@ from node_cli.folder_lock import HeldError
 from node_cli.plain_text import plain_text
 from node_cli.report.cell_table import cell_name
 from node_cli.report.record import read_record
+from node_cli.signal_handlers import ignore_the_terminal
 from node_cli.sweeping.objectives import objectives_of
 from node_cli.sweeping.orphan import CELL_RUNS, PARENT, end_when_orphaned, is_orphan
 from node_cli.sweeping.plan import SweepPlan
@@ -63,9 +63,7 @@ class Cell:
         """
         if os.getpid() == self._process:
             return self._brought_to_its_end(config, elsewhere=False)
-        # What a terminal sends reaches all of its processes; here the stop file tells what to do.
-        for number in (signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
+        ignore_the_terminal()  # its signals reach all processes; here the stop file tells what to do
         end_when_orphaned()
         with CELL_RUNS:
             return None if is_orphan() else self._brought_to_its_end(config, elsewhere=True)
