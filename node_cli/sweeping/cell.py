@@ -63,7 +63,7 @@ class Cell:
         """
         if os.getpid() == self._process:
             return self._brought_to_its_end(config, elsewhere=False)
-        ignore_the_terminal()  # its signals reach all processes; here the stop file tells what to do
+        ignore_the_terminal()  # its signals reach all; here the stop file tells what to do
         end_when_orphaned()
         with CELL_RUNS:
             return None if is_orphan() else self._brought_to_its_end(config, elsewhere=True)
