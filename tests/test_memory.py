@@ -101,7 +101,7 @@ def kept_by_a_solve(adjoint, steps):
 
     y0 = torch.randn(32, 16, requires_grad=True)
     saved = SavedBytes(module)
-    spec = SolveSpec(method="rk4", kind="fixed", num_steps=steps, adjoint=adjoint)
+    spec = SolveSpec(method="rk4", num_steps=steps, adjoint=adjoint)
     with saved.measure():
         solution = solve(Field(), y0, torch.tensor([0.0, 1.0]), spec)
         kept = saved.bytes_now()

@@ -164,15 +164,15 @@ def _of_the_step(config: RunConfig, name: str, step: float | None) -> Iterator[s
 
 def _of_the_backward_solve(config: RunConfig) -> Iterator[str]:
     solver, adjoint, tolerance = config.solver, config.adjoint, config.tolerance
-    behind = adjoint.solver or solver.name
-    if METHODS[behind].kind == "fixed":
+    backward = adjoint.solver or solver.name
+    if METHODS[backward].kind == "fixed":
         if adjoint.step_size is None and solver.kind != "fixed":
             yield (
-                f"adjoint.solver={behind} needs a step: give adjoint.step_size (for example 0.1)."
+                f"adjoint.solver={backward} needs a step: give adjoint.step_size (for example 0.1)."
             )
     elif adjoint.step_size is not None:
         yield (
-            f"adjoint.step_size={adjoint.step_size:g}: {behind} chooses its own steps. Leave"
+            f"adjoint.step_size={adjoint.step_size:g}: {backward} chooses its own steps. Leave"
             " adjoint.step_size out, or use a fixed-step solver such as adjoint.solver=rk4."
         )
     rtol = tolerance.rtol if adjoint.rtol is None else adjoint.rtol

@@ -18,7 +18,7 @@ class EvaluationConfig(Schema):
         rtol: relative tolerance.
         atol: absolute tolerance.
         step_size: longest step of a fixed-step solver.
-        num_steps: equal steps over the whole interval; replaces ``step_size``.
+        num_steps: the longest step is the whole interval divided by it; replaces ``step_size``.
     """
 
     solver: str | None

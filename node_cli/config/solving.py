@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple, get_args
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,8 @@ from node_cli.config.spelling import did_you_mean
 SolverKind = Literal["adaptive", "fixed", "scipy"]
 AdjointMode = Literal["direct", "full", "seminorm", "checkpointed"]
 Backend = Literal["native", "torchdiffeq"]
+ADJOINT_MODES: tuple[AdjointMode, ...] = get_args(AdjointMode)
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
 SolverFamily = Literal["runge-kutta", "implicit-runge-kutta", "multistep"]
 
 
@@ -55,7 +57,8 @@ class SolverConfig(Schema):
         family: of the method.
         order: of the method; a setting for Adams methods, which exist in any order.
         step_size: step of a fixed-step solver, in units of ``t``.
-        num_steps: equal steps over the whole interval; replaces ``step_size``.
+        num_steps: the longest step is the whole interval divided by it; replaces ``step_size``.
+            Every output time is met, so that between two of them there is at least one step.
         max_steps: attempts, rejected ones included, that an adaptive solver may make in one solve.
         max_nfe: evaluations that one solve may take, forward and backward each.
         max_saved_bytes: what one solve may keep for the backward pass, counted exactly, which takes

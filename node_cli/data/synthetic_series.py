@@ -23,7 +23,7 @@ def spirals(config: SpiralsConfig, seed: int) -> list[Series]:
     Half of them run clockwise, with :math:`r = 0.3 \cdot 50 / \phi,\ \phi = 6\pi + 1 - \theta`
     around (-5, 0), the others counter-clockwise with :math:`r = 0.3\, \theta` around (5, 0). A
     series is observed on 100 points of a grid of 1000 in :math:`\theta \in [0, 6\pi]`, from a
-    random point on, at which its time is 0. The 100 points before and the 100 behind are there to
+    random point on, at which its time is 0. The 100 points before and the 100 after are there to
     be predicted.
     """
     counts = (config.series, config.validation, config.test)

@@ -43,7 +43,7 @@ class Shown(NamedTuple):
 
 
 def reconstructions(shown: Sequence[Shown], title: str) -> Figure:
-    """Truth, observations, and predictions inside, before and behind the observed interval.
+    """Truth, observations, and predictions inside, before and after the observed interval.
 
     Two values are drawn against each other, as many as there are otherwise against the time.
     """

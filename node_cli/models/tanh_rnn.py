@@ -63,10 +63,10 @@ class _LastState(torch.autograd.Function):
         changes = torch.mul(states, states).neg_().add_(1)  # the slope of tanh
         if mask is not None:
             changes.mul_(mask)
-        (behind,) = gradients
+        (gradient,) = gradients
         for t in range(len(states) - 1, -1, -1):
             # The slope becomes the gradient of what drives the state at this time.
-            behind = changes[t].mul_(behind) @ weight
+            gradient = changes[t].mul_(gradient) @ weight
         width = states.shape[-1]
         of_weight = changes[1:].reshape(-1, width).t() @ states[:-1].reshape(-1, width)
         return changes, of_weight, None

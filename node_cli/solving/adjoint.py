@@ -67,7 +67,7 @@ def _solve_backwards(
     """The adjoint at the first time and the gradients of the parameters.
 
     At each output time the adjoint jumps by the gradient there, and the state is set to the
-    forward solve's. The solver starts anew behind the jump, with the step that it had.
+    forward solve's. The solver starts anew after the jump, with the step that it had.
     """
     times = problem.times
     adjoint = gradient[-1]

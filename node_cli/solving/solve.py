@@ -111,12 +111,12 @@ def _solve_packed(
         if tableau is None:
             raise ValueError(f"adjoint=checkpointed needs a Runge-Kutta solver, not {spec.method}")
         return solve_checkpointed(field, tableau, forward, y0, times, parameters)
-    behind = spec.backward()
+    backward = spec.adjoint_spec()
     problem = AdjointProblem(
         field,
         times,
         forward,
-        backward_of=lambda norm: Integrator(behind, norm, span),
+        backward_of=lambda norm: Integrator(backward, norm, span),
         seminorm=spec.adjoint == "seminorm",
     )
     return solve_with_adjoint(problem, y0, parameters)

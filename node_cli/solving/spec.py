@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from node_cli.config.solving import METHODS, AdjointMode, Backend, SolverKind
+from node_cli.config.solving import (
+    ADJOINT_MODES,
+    BACKENDS,
+    METHODS,
+    AdjointMode,
+    Backend,
+    SolverKind,
+)
+from node_cli.config.spelling import did_you_mean
 from node_cli.errors import SolverError
 
 if TYPE_CHECKING:
@@ -22,17 +31,19 @@ class BackwardSpec:
 
     Attributes:
         method: the solver's name.
-        kind: of that solver.
         rtol: relative error allowed in one step.
         atol: absolute error allowed in one step.
         step_size: longest step of a fixed-step solver.
     """
 
     method: str | None = None
-    kind: SolverKind | None = None
     rtol: float | None = None
     atol: float | None = None
     step_size: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.method is not None:
+            _refuse_unknown("method", self.method, METHODS)
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,6 @@ class SolveSpec:
 
     Attributes:
         method: the solver's name, such as ``dopri5``, ``rk4`` or ``scipy-LSODA``.
-        kind: ``adaptive`` (steps follow the error), ``fixed`` (steps are given) or ``scipy``.
         rtol: relative error allowed in one step; used by adaptive and SciPy solvers.
         atol: absolute error allowed in one step, in the units of the state.
         adjoint: ``direct`` backpropagates through the solver's operations; ``full`` solves the
@@ -49,7 +59,8 @@ class SolveSpec:
             part in the error norm (Kidger et al. 2021); ``checkpointed`` keeps the states at
             accepted steps and replays each step.
         step_size: longest step of a fixed-step solver, in units of ``t``.
-        num_steps: number of equal steps over the whole interval; replaces ``step_size``.
+        num_steps: the longest step is the whole interval divided by it; replaces ``step_size``.
+            Every output time is met, so that between two of them there is at least one step.
         max_steps: attempts that an adaptive solver may make in one solve; in the continuous
             adjoint between two output times.
         max_nfe: evaluations that one solve may take, forward and backward each.
@@ -57,12 +68,14 @@ class SolveSpec:
             share of the memory that is free.
         min_step: a solve that needs a smaller step ends with an error, in units of ``t``.
         order: of an Adams method of fixed order.
-        behind: what the continuous adjoint does otherwise.
+        backward: what the continuous adjoint does otherwise.
         backend: ``native``, our own solvers, or ``torchdiffeq``, the reference for them.
+
+    Raises:
+        ValueError: there is no such solver, adjoint mode or backend.
     """
 
     method: str = "dopri5"
-    kind: SolverKind = "adaptive"
     rtol: float = 1e-3
     atol: float = 1e-4
     adjoint: AdjointMode = "direct"
@@ -73,8 +86,18 @@ class SolveSpec:
     max_saved_bytes: int | None = None
     min_step: float | None = None
     order: int = 4
-    behind: BackwardSpec = BackwardSpec()
+    backward: BackwardSpec = BackwardSpec()
     backend: Backend = "native"
+
+    def __post_init__(self) -> None:
+        _refuse_unknown("method", self.method, METHODS)
+        _refuse_unknown("adjoint", self.adjoint, ADJOINT_MODES)
+        _refuse_unknown("backend", self.backend, BACKENDS)
+
+    @property
+    def kind(self) -> SolverKind:
+        """``adaptive`` (steps follow the error), ``fixed`` (steps are given) or ``scipy``."""
+        return METHODS[self.method].kind
 
     @classmethod
     def from_config(cls, config: RunConfig) -> SolveSpec:
@@ -82,10 +105,8 @@ class SolveSpec:
         solver, adjoint = config.solver, config.adjoint
         # Adaptive and Runge-Kutta solvers have an order too, which is none to choose.
         chosen_order = solver.kind == "fixed" and solver.family == "multistep"
-        named = None if adjoint.solver is None else METHODS[adjoint.solver]
         return cls(
             method=solver.name,
-            kind=solver.kind,
             rtol=config.tolerance.rtol,
             atol=config.tolerance.atol,
             adjoint=adjoint.mode,
@@ -96,9 +117,8 @@ class SolveSpec:
             max_saved_bytes=solver.max_saved_bytes,
             min_step=solver.min_step,
             order=solver.order if chosen_order and solver.order is not None else 4,
-            behind=BackwardSpec(
+            backward=BackwardSpec(
                 method=adjoint.solver,
-                kind=None if named is None else named.kind,
                 rtol=adjoint.rtol,
                 atol=adjoint.atol,
                 step_size=adjoint.step_size,
@@ -118,7 +138,6 @@ class SolveSpec:
         return replace(
             self,
             method=name,
-            kind=kind,
             rtol=self.rtol if rtol is None else rtol,
             atol=self.atol if atol is None else atol,
             step_size=evaluation.step_size if own_steps else self.step_size,
@@ -129,8 +148,8 @@ class SolveSpec:
 
     def at_tolerance(self, tolerance: float) -> SolveSpec:
         """The same solve with one tolerance, relative and absolute, forwards and backwards."""
-        behind = replace(self.behind, rtol=None, atol=None)
-        return replace(self, rtol=tolerance, atol=tolerance, behind=behind)
+        backward = replace(self.backward, rtol=None, atol=None)
+        return replace(self, rtol=tolerance, atol=tolerance, backward=backward)
 
     def in_units_of(self, time: float) -> SolveSpec:
         """The same solve where ``time`` is the unit of ``t``."""
@@ -142,22 +161,21 @@ class SolveSpec:
             self,
             step_size=scaled(self.step_size),
             min_step=scaled(self.min_step),
-            behind=replace(self.behind, step_size=scaled(self.behind.step_size)),
+            backward=replace(self.backward, step_size=scaled(self.backward.step_size)),
         )
 
-    def backward(self) -> SolveSpec:
+    def adjoint_spec(self) -> SolveSpec:
         """The spec by which the continuous adjoint is solved."""
-        behind = self.behind
+        backward = self.backward
         changed = {
             name: value
-            for name in ("method", "kind", "rtol", "atol", "step_size")
-            if (value := getattr(behind, name)) is not None
+            for name in ("method", "rtol", "atol", "step_size")
+            if (value := getattr(backward, name)) is not None
         }
-        if behind.step_size is not None:
+        if backward.step_size is not None:
             changed["num_steps"] = None
-        if (behind.kind or self.kind) != "adaptive":
-            changed |= {"max_steps": None, "min_step": None}
-        return replace(self, **changed)
+        spec = replace(self, **changed)
+        return spec if spec.kind == "adaptive" else replace(spec, max_steps=None, min_step=None)
 
     def length_of_steps(self, span: float) -> float:
         """The longest step of a fixed-step solver over an interval of length ``span``.
@@ -172,3 +190,12 @@ class SolveSpec:
                 f"{self.method} takes fixed steps: give solver.step_size or solver.num_steps."
             )
         return self.step_size
+
+
+def _refuse_unknown(name: str, given: str, known: Iterable[str]) -> None:
+    known = list(known)
+    if given not in known:
+        raise ValueError(
+            f"{name}={given}: there is no such {name}{did_you_mean(given, known)} Known:"
+            f" {', '.join(sorted(known))}."
+        )

@@ -59,8 +59,8 @@ def solve_by_torchdiffeq(
         if parameters is None:
             values: State = odeint(field, y0, t, **arguments)
             return values
-        behind = spec.backward()
-        method, options = _method(behind, t)
+        adjoint = spec.adjoint_spec()
+        method, options = _method(adjoint, t)
         if spec.adjoint == "seminorm":
             options["norm"] = "seminorm"
         adjoint_values: State = odeint_adjoint(
@@ -70,8 +70,8 @@ def solve_by_torchdiffeq(
             **arguments,
             adjoint_method=method,
             adjoint_options=options,
-            adjoint_rtol=behind.rtol,
-            adjoint_atol=behind.atol,
+            adjoint_rtol=adjoint.rtol,
+            adjoint_atol=adjoint.atol,
             adjoint_params=tuple(parameters),
         )
         return adjoint_values
@@ -146,7 +146,7 @@ def torchdiffeq_failures(method: str, field: CountedField | None = None) -> Iter
 
 def _connect_callbacks(field: CountedField, spec: SolveSpec) -> None:
     """Let torchdiffeq count steps; it warns about callbacks that a solver never calls."""
-    for kind, suffix in ((spec.kind, ""), (spec.backward().kind, "_adjoint")):
+    for kind, suffix in ((spec.kind, ""), (spec.adjoint_spec().kind, "_adjoint")):
         if kind == "adaptive":
             setattr(field, f"callback_accept_step{suffix}", field.accepted)
             setattr(field, f"callback_reject_step{suffix}", field.rejected)

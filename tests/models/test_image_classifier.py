@@ -78,7 +78,7 @@ def test_an_euler_step_of_size_one_is_a_residual_block():
 def test_a_tied_euler_net_is_the_ode_net_solved_with_euler():
     field, y = field_and_state()
     block = EulerBlock(lambda: field, blocks=7, end_time=1.0, tied=True)
-    spec = SolveSpec(method="euler", kind="fixed", num_steps=7)
+    spec = SolveSpec(method="euler", num_steps=7)
     torch.testing.assert_close(block(y), ODEBlock(field, spec)(y))
 
 
@@ -120,7 +120,7 @@ def test_the_learned_end_time_gets_the_true_gradient(adjoint):
 
 def test_a_learned_end_time_of_one_starts_as_the_fixed_one():
     field, y = field_and_state()
-    spec = SolveSpec(method="rk4", kind="fixed", step_size=0.5)
+    spec = SolveSpec(method="rk4", step_size=0.5)
     fixed = ODEBlock(field, spec, end_time=2.0).double()
     learned = ODEBlock(field, spec, end_time=2.0, learn_time=True).double()
     torch.testing.assert_close(fixed(y), learned(y), rtol=1e-6, atol=1e-7)

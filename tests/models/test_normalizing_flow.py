@@ -152,7 +152,7 @@ def test_hutchinsons_estimate_is_unbiased(noise):
         config,
         dimensions=4,
         traced=trace("hutchinson", noise),
-        spec=SolveSpec(method="rk4", kind="fixed", num_steps=8),
+        spec=SolveSpec(method="rk4", num_steps=8),
     )
     x = points(1, 4)
     truth = float(made.eval()(x).log_density)

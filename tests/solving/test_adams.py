@@ -36,7 +36,7 @@ def test_halving_the_step_shows_the_order_also_across_unequal_intervals(method, 
     t = torch.tensor([0.0, 1.7, 4.0], dtype=torch.float64)
     errors = []
     for steps in (80, 160):
-        spec = SolveSpec(method=method, kind="fixed", num_steps=steps, order=order)
+        spec = SolveSpec(method=method, num_steps=steps, order=order)
         last = solve(SINE.field, SINE.y0, t, spec).values[-1]
         errors.append((last - SINE.exact(SINE.y0, t[0], t[-1])).abs().max().item())
     assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.5)
@@ -45,7 +45,7 @@ def test_halving_the_step_shows_the_order_also_across_unequal_intervals(method, 
 def test_evaluations_a_step_are_one_and_two():
     t = torch.tensor([0.0, 1.0], dtype=torch.float64)
     for method, expected in (("explicit_adams", 3 * 4 + 17), ("implicit_adams", 2 * 4 + 2 * 18)):
-        spec = SolveSpec(method=method, kind="fixed", num_steps=20, order=4)
+        spec = SolveSpec(method=method, num_steps=20, order=4)
         stats = solve(SINE.field, SINE.y0, t, spec).stats
         assert stats.nfe_forward == expected
         assert stats.steps_accepted == 20

@@ -33,7 +33,7 @@ MANY = torch.linspace(0, 2, 100, dtype=torch.float64)
     [
         *(SolveSpec(method=m) for m in ("dopri5", "dopri8", "bosh3", "adaptive_heun", "fehlberg2")),
         *(
-            SolveSpec(method=m, kind="fixed", step_size=0.3)
+            SolveSpec(method=m, step_size=0.3)
             for m in ("euler", "midpoint", "heun2", "heun3", "rk4")
         ),
     ],
@@ -88,7 +88,7 @@ def kept_bytes(field, spec, t):
 def test_what_custom_functions_keep_is_counted():
     field, state = Network(), start().numel() * 8
     t = torch.tensor([0.0, 1.0], dtype=torch.float64)
-    spec = SolveSpec(method="rk4", kind="fixed", num_steps=10)
+    spec = SolveSpec(method="rk4", num_steps=10)
     full, _ = kept_bytes(field, replace(spec, adjoint="full"), t)
     replayed, _ = kept_bytes(field, replace(spec, adjoint="checkpointed"), t)
     # The adjoint keeps the values at the two times; checkpointing the state before each step.
@@ -101,9 +101,7 @@ def test_memory_grows_with_the_steps_where_it_should():
     t = torch.tensor([0.0, 1.0], dtype=torch.float64)
     kept = {
         mode: [
-            kept_bytes(field, SolveSpec(method="rk4", kind="fixed", num_steps=n, adjoint=mode), t)[
-                0
-            ]
+            kept_bytes(field, SolveSpec(method="rk4", num_steps=n, adjoint=mode), t)[0]
             for n in (8, 16, 32)
         ]
         for mode in ("direct", "full", "seminorm", "checkpointed")
@@ -161,11 +159,11 @@ def test_the_backward_solve_can_have_its_own_solver_and_tolerance():
     field, t = Network(), torch.tensor([0.0, 1.0], dtype=torch.float64)
     spec = SolveSpec(rtol=1e-4, atol=1e-4, adjoint="full")
     base, loose = gradients(field, spec, t)
-    _, tight = gradients(field, replace(spec, behind=BackwardSpec(rtol=1e-9, atol=1e-9)), t)
+    _, tight = gradients(field, replace(spec, backward=BackwardSpec(rtol=1e-9, atol=1e-9)), t)
     assert tight.nfe_forward == loose.nfe_forward
     assert tight.nfe_backward > 2 * loose.nfe_backward
-    steps = BackwardSpec(method="rk4", kind="fixed", step_size=0.1)
-    found, fixed = gradients(field, replace(spec, behind=steps), t)
+    steps = BackwardSpec(method="rk4", step_size=0.1)
+    found, fixed = gradients(field, replace(spec, backward=steps), t)
     assert fixed.nfe_backward == 40
     assert fixed.backward_steps_accepted == 10
     for a, b in zip(base, found, strict=True):
@@ -214,7 +212,7 @@ def test_the_limit_of_evaluations_ends_either_pass(mode):
         solve(Network(), start(), t, SolveSpec(adjoint=mode, max_nfe=5))
     if mode != "direct":
         spec = SolveSpec(
-            rtol=1e-2, atol=1e-2, adjoint=mode, behind=BackwardSpec(rtol=1e-12, atol=1e-12)
+            rtol=1e-2, atol=1e-2, adjoint=mode, backward=BackwardSpec(rtol=1e-12, atol=1e-12)
         )
         used = solve(Network(), start(), t, spec).stats.nfe_forward
         solution = solve(Network(), start(), t, replace(spec, max_nfe=used))
@@ -244,8 +242,8 @@ def test_a_step_below_the_smallest_ends_the_solve_with_its_place():
     [
         SolveSpec(),
         SolveSpec(method="adams"),
-        SolveSpec(method="rk4", kind="fixed", step_size=0.1),
-        SolveSpec(method="explicit_adams", kind="fixed", step_size=0.1),
+        SolveSpec(method="rk4", step_size=0.1),
+        SolveSpec(method="explicit_adams", step_size=0.1),
     ],
     ids=lambda spec: spec.method,
 )
@@ -325,7 +323,7 @@ def test_a_gradient_that_is_not_finite_goes_through(mode):
 @pytest.mark.parametrize("method", ["scipy-RK45", "scipy-BDF", "scipy-Radau", "scipy-LSODA"])
 def test_scipy_ends_where_the_field_is_not_finite(method):
     t = torch.tensor([0.0, 1.0], dtype=torch.float64)
-    spec = SolveSpec(method=method, kind="scipy", adjoint="full")
+    spec = SolveSpec(method=method, adjoint="full")
     y0 = torch.ones(2, dtype=torch.float64)
     for after in (-1.0, 0.5):
         with pytest.raises(SolverError, match=r"stopped at t = .*not finite"):
@@ -345,23 +343,23 @@ def test_a_field_of_another_dtype_is_brought_to_that_of_the_state():
         assert y0.grad.dtype == torch.float32
 
 
-def test_adams_of_fixed_order_behind_another_solver_has_its_own_order(config_of):
+def test_adams_of_fixed_order_backwards_after_another_solver_has_its_own_order(config_of):
     for overrides in (["solver=euler", "solver.num_steps=10"], ["solver=dopri8"]):
         config = config_of(
             *overrides, "adjoint=full", "adjoint.solver=explicit_adams", "adjoint.step_size=0.1"
         )
-        assert SolveSpec.from_config(config).backward().order == 4
+        assert SolveSpec.from_config(config).adjoint_spec().order == 4
     config = config_of("solver=implicit_adams", "solver.order=6", "adjoint=full")
-    assert SolveSpec.from_config(config).backward().order == 6
+    assert SolveSpec.from_config(config).adjoint_spec().order == 6
 
 
 def test_a_spec_in_other_units_of_time_takes_the_same_steps():
     spec = SolveSpec(
-        step_size=0.5, min_step=1e-3, behind=BackwardSpec(method="rk4", kind="fixed", step_size=0.1)
+        step_size=0.5, min_step=1e-3, backward=BackwardSpec(method="rk4", step_size=0.1)
     )
     scaled = spec.in_units_of(10.0)
     assert (scaled.step_size, scaled.min_step) == (0.05, 1e-4)
-    assert scaled.behind.step_size == pytest.approx(0.01)
+    assert scaled.backward.step_size == pytest.approx(0.01)
 
 
 def test_an_atol_of_zero_that_cannot_be_met_is_named():
@@ -373,8 +371,8 @@ def test_an_atol_of_zero_that_cannot_be_met_is_named():
 
 
 def test_a_spec_at_another_tolerance_keeps_its_backward_solver():
-    spec = SolveSpec(adjoint="full", behind=BackwardSpec(method="bosh3", kind="adaptive", rtol=0.5))
-    backward = spec.at_tolerance(1e-6).backward()
+    spec = SolveSpec(adjoint="full", backward=BackwardSpec(method="bosh3", rtol=0.5))
+    backward = spec.at_tolerance(1e-6).adjoint_spec()
     assert (backward.method, backward.rtol, backward.atol) == ("bosh3", 1e-6, 1e-6)
 
 

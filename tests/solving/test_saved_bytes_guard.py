@@ -19,12 +19,12 @@ TIMES = torch.tensor([0.0, 1.0], dtype=torch.float64)
 SPECS = [
     SolveSpec(rtol=1e-8, atol=1e-8),
     SolveSpec(method="adams", rtol=1e-8, atol=1e-8),
-    SolveSpec(method="rk4", kind="fixed", num_steps=40),
-    SolveSpec(method="explicit_adams", kind="fixed", num_steps=40),
-    SolveSpec(method="implicit_adams", kind="fixed", num_steps=40),
+    SolveSpec(method="rk4", num_steps=40),
+    SolveSpec(method="explicit_adams", num_steps=40),
+    SolveSpec(method="implicit_adams", num_steps=40),
     SolveSpec(rtol=1e-8, atol=1e-8, backend="torchdiffeq"),
-    SolveSpec(method="rk4", kind="fixed", num_steps=40, backend="torchdiffeq"),
-    SolveSpec(method="explicit_adams", kind="fixed", num_steps=40, backend="torchdiffeq"),
+    SolveSpec(method="rk4", num_steps=40, backend="torchdiffeq"),
+    SolveSpec(method="explicit_adams", num_steps=40, backend="torchdiffeq"),
 ]
 each_spec = pytest.mark.parametrize("spec", SPECS, ids=lambda s: f"{s.backend}-{s.method}")
 
@@ -91,7 +91,7 @@ def test_nothing_is_kept_after_the_error(spec):
 
 
 def test_the_states_of_a_checkpointed_solve_are_seen_while_they_gather():
-    spec = SolveSpec(method="euler", kind="fixed", num_steps=100, adjoint="checkpointed")
+    spec = SolveSpec(method="euler", num_steps=100, adjoint="checkpointed")
     kept = kept_by(spec)
     with record_solves() as solves:
         text = ended(replace(spec, max_saved_bytes=kept // 2))
@@ -229,7 +229,7 @@ torch.set_num_threads(1)
 size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (size + 800 * 2**20,) * 2)
 y0 = torch.ones(500_000, requires_grad=True)
-spec = SolveSpec(method="euler", kind="fixed", num_steps=10**6)
+spec = SolveSpec(method="euler", num_steps=10**6)
 for _ in range(2):  # what the first one kept is free for the second
     try:
         solve(Field(), y0, torch.tensor([0.0, 1.0]), spec)

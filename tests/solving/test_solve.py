@@ -1,6 +1,7 @@
 """Solves against closed solutions; counts against independent counts."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from scipy.integrate import solve_ivp
 from solving.problems import Linear
 from torch import nn
 
+from node_cli.config.solving import METHODS
 from node_cli.errors import SolverError
 from node_cli.solving import SolveSpec, record_solves, solve, total
 
@@ -50,7 +52,7 @@ def test_adaptive_solvers_meet_the_closed_solution_in_both_directions(method, ti
 @pytest.mark.parametrize("method", SCIPY)
 def test_scipy_solvers_meet_the_closed_solution(method):
     field, t = Linear(), torch.tensor([0.0, 1.0], dtype=torch.float64)
-    spec = adaptive(method, kind="scipy", adjoint="full")
+    spec = adaptive(method, adjoint="full")
     with torch.no_grad():
         values = solve(field, start(), t, spec).values
     torch.testing.assert_close(values, exact_linear(field, start(), t), rtol=1e-6, atol=1e-6)
@@ -78,7 +80,7 @@ def test_halving_the_step_shows_the_order_of_a_fixed_step_solver(method, order):
     exact = exact_linear(field, start(), t)[-1]
     errors = []
     for steps in (16, 32):
-        spec = SolveSpec(method=method, kind="fixed", num_steps=steps)
+        spec = SolveSpec(method=method, num_steps=steps)
         errors.append((solve(field, start(), t, spec).values[-1] - exact).abs().max().item())
     assert math.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.2)
 
@@ -86,14 +88,14 @@ def test_halving_the_step_shows_the_order_of_a_fixed_step_solver(method, order):
 @pytest.mark.parametrize("method", ADAMS)
 def test_adams_methods_converge(method):
     field, t = Linear(), torch.tensor([0.0, 1.0], dtype=torch.float64)
-    spec = SolveSpec(method=method, kind="fixed", num_steps=50)
+    spec = SolveSpec(method=method, num_steps=50)
     values = solve(field, start(), t, spec).values
     torch.testing.assert_close(values, exact_linear(field, start(), t), rtol=1e-5, atol=1e-5)
 
 
 def test_output_times_between_steps_do_not_cost_order():
     field, t = Linear(), torch.tensor([0.0, 0.333, 1.0], dtype=torch.float64)
-    values = solve(field, start(), t, SolveSpec(method="rk4", kind="fixed", step_size=0.1)).values
+    values = solve(field, start(), t, SolveSpec(method="rk4", step_size=0.1)).values
     torch.testing.assert_close(values, exact_linear(field, start(), t), rtol=1e-5, atol=1e-5)
 
 
@@ -104,7 +106,7 @@ def test_output_times_between_steps_do_not_cost_order():
         adaptive("dopri5"),
         adaptive("dopri8", rtol=1e-11, atol=1e-13),
         adaptive("bosh3"),
-        SolveSpec(method="rk4", kind="fixed", step_size=0.01),
+        SolveSpec(method="rk4", step_size=0.01),
     ],
     ids=lambda spec: spec.method,
 )
@@ -124,7 +126,7 @@ def test_gradients_of_every_adjoint_mode_meet_the_closed_gradient(spec, adjoint)
 
 def test_direct_gradients_pass_gradcheck():
     field, t = Linear(), torch.tensor([0.0, 1.0], dtype=torch.float64)
-    spec = SolveSpec(method="rk4", kind="fixed", num_steps=4)
+    spec = SolveSpec(method="rk4", num_steps=4)
 
     def last(y0, matrix):
         return solve(lambda _, y: y @ matrix.T, y0, t, spec).values[-1]
@@ -166,7 +168,7 @@ def test_rejected_steps_are_counted():
 
 def test_fixed_steps_are_counted():
     t = torch.tensor([0.0, 1.0], dtype=torch.float64)
-    spec = SolveSpec(method="rk4", kind="fixed", step_size=0.25, adjoint="full")
+    spec = SolveSpec(method="rk4", step_size=0.25, adjoint="full")
     solution = solve(Linear(), start(), t, spec)
     assert solution.stats.steps_accepted == 4
     assert solution.stats.nfe_forward == 16
@@ -259,3 +261,33 @@ def test_autocast_reaches_both_passes_and_the_state_keeps_its_precision(adjoint)
     assert values.dtype == torch.float32
     values.sum().backward()
     assert set(seen) == {torch.bfloat16}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"method": "dopri55"}, "method=dopri55: there is no such method; did you mean dopri5?"),
+        ({"method": "LSODA"}, "method=LSODA: there is no such method"),
+        ({"adjoint": "fulll"}, "adjoint=fulll: there is no such adjoint; did you mean full?"),
+        ({"backend": "jax"}, "backend=jax: there is no such backend"),
+    ],
+    ids=str,
+)
+def test_an_unknown_name_is_refused(wrong, told):
+    with pytest.raises(ValueError, match=re.escape(told)):
+        SolveSpec(**wrong)
+
+
+def test_the_kind_of_a_solver_follows_from_its_name():
+    kinds = {name: SolveSpec(method=name).kind for name in METHODS}
+    assert kinds["dopri5"] == "adaptive"
+    assert kinds["rk4"] == "fixed"
+    assert kinds["scipy-LSODA"] == "scipy"
+
+
+@pytest.mark.parametrize(("num_steps", "taken"), [(2, 64), (64, 64), (128, 128)])
+def test_fixed_steps_meet_every_output_time(num_steps, taken):
+    t = torch.linspace(0, 1, 65)
+    spec = SolveSpec(method="euler", num_steps=num_steps)
+    solution = solve(lambda t, y: -y, torch.ones(1), t, spec)
+    assert solution.stats.steps_accepted == taken

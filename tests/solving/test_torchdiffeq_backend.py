@@ -18,7 +18,7 @@ def start():
 @pytest.mark.parametrize("method", ["euler", "midpoint", "heun2", "heun3", "rk4"])
 def test_fixed_steps_are_those_of_torchdiffeq(method):
     field = Network()
-    spec = SolveSpec(method=method, kind="fixed", step_size=0.2)
+    spec = SolveSpec(method=method, step_size=0.2)
     ours = solve(field, start(), T, spec)
     theirs = solve(field, start(), T, replace(spec, backend="torchdiffeq"))
     torch.testing.assert_close(ours.values, theirs.values, rtol=1e-13, atol=1e-13)

@@ -25,7 +25,7 @@ def spec_of(method, dtype, **changes):
     tolerance = 1e-5 if dtype == torch.float32 or method in LOOSE_ONES else 1e-8
     if method == "fehlberg2":
         tolerance *= 1e-2  # its error estimate has the factor 1 / 512
-    spec = SolveSpec(method=method, kind=kind, rtol=tolerance, atol=tolerance, max_steps=100_000)
+    spec = SolveSpec(method=method, rtol=tolerance, atol=tolerance, max_steps=100_000)
     if kind == "fixed":
         # Steps short enough for the stiff-ish problem, on which Adams methods are least stable.
         spec = replace(spec, step_size=0.005, max_steps=None)

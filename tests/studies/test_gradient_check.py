@@ -37,7 +37,7 @@ def problem(**spec):
 
 
 def test_the_reference_is_the_closed_gradient_whatever_the_solver():
-    model, batch = problem(method="euler", kind="fixed", step_size=0.5)
+    model, batch = problem(method="euler", step_size=0.5)
     found = reference_gradient(LeastSquares(), model, batch)
     matrix = model.field.matrix.detach().double().requires_grad_()
     exact = (batch[0].double() @ torch.matrix_exp(5.0 * matrix).T).square().sum()
