@@ -9,12 +9,8 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from node_cli import __version__
@@ -24,18 +20,15 @@ from node_cli.config.folder_name import register_differing
 from node_cli.config.fresh_folder import register_fresh_folder
 from node_cli.config.location import conf_dir
 from node_cli.config.overrides import cells, check, quoted, split, with_aliases
-from node_cli.config.recording import record_settings
 from node_cli.config.resumption import resume, resume_command, resumed_folder
-from node_cli.console import line_console
+from node_cli.console import tell_the_start
 from node_cli.errors import ConfigError, DisagreementError, Interrupted, RunError, told
 from node_cli.flags import Flags, read_flags
 from node_cli.handing_over import hand_over
+from node_cli.single_run import run_single
 from node_cli.sweeping.cell import Cell
 from node_cli.sweeping.plan import config_dir_of, continued, is_sweep
 from node_cli.sweeping.sweep import fixed_order, overrides_for_hydra, planned, run_sweep
-
-if TYPE_CHECKING:
-    from node_cli.training.interruption import StopRequest
 
 # Of a larger sweep only so many jobs are checked beforehand; each is checked again when it starts.
 _CELLS_CHECKED = 100
@@ -50,7 +43,7 @@ def node_train(arguments: Sequence[str]) -> int:
     """
     traced = os.environ.get("HYDRA_FULL_ERROR") == "1" or _asks_for_traceback(arguments)
     try:
-        return _dispatch(read_flags(arguments), traced)
+        return _dispatch(arguments, traced)
     except Interrupted as interruption:
         _say(str(interruption))
         return interruption.exit_code
@@ -60,49 +53,45 @@ def node_train(arguments: Sequence[str]) -> int:
         return _report(error, traced)
 
 
-def _dispatch(flags: Flags, traced: bool) -> int:
-    conf = conf_dir()
-    heeds_words = not (flags.shell_completion or flags.help or flags.version)
-    if heeds_words:
-        flags.overrides = _full_overrides(flags)
-    folders = [conf] if flags.config_dir is None else [conf, flags.config_dir]
-    catalogue = Catalogue(folders)
-    if flags.version:
-        print(f"node-cli {__version__}")
-        return 0
-    if flags.help:
-        from node_cli.help_page import print_help
+def read_command(arguments: Sequence[str]) -> tuple[Flags, Path, Catalogue]:
+    """A command line, checked; nothing is composed yet.
 
-        print_help(catalogue)
-        return 0
-    if heeds_words:
+    Returns:
+        Its flags with the full overrides, the folder of the config tree, and the groups that there
+        are.
+
+    Raises:
+        ConfigError: a flag or an override is wrong.
+    """
+    flags, conf = read_flags(arguments), conf_dir()
+    takes_settings = not (flags.shell_completion or flags.help or flags.version)
+    if takes_settings:
+        flags.overrides = _full_overrides(flags)
+    catalogue = Catalogue([conf] if flags.config_dir is None else [conf, flags.config_dir])
+    if takes_settings:
         check(flags.overrides, catalogue)
     register_fresh_folder(claim=False)
     register_differing()
-    if flags.only_informs:
+    return flags, conf, catalogue
+
+
+def _dispatch(arguments: Sequence[str], traced: bool) -> int:
+    flags, conf, catalogue = read_command(arguments)
+    if flags.version:
+        print(f"node-cli {__version__}")
+    elif flags.help:
+        from node_cli.help_page import print_help
+
+        print_help(catalogue)
+    elif flags.only_informs:
         from node_cli.showing import show
 
         show(flags, conf, catalogue)
-        return 0
-    if flags.multirun:
+    elif flags.multirun:
         return _sweep(flags, conf, catalogue, traced)
-    with composer(conf, flags.config_dir, catalogue) as composed:
-        config = validate_composed(composed(flags.overrides))
-    _tell_the_start(config.trainer.progress)
-    from node_cli.training.interruption import StopRequest
-    from node_cli.training.run import run
-
-    with StopRequest() as stop:
-        job = _Job(run, stop, flags.config_dir)
-        with hydra_explained(flags.overrides, catalogue):
-            hand_over(flags, conf, job)
-    return 0 if job.error is None else _report(job.error, traced)
-
-
-def _tell_the_start(progress: str) -> None:
-    """A line at once: to import torch takes seconds, on a slow disk many."""
-    if progress != "off":
-        line_console().print("starting ...")
+    else:
+        run_single(flags, conf, catalogue)
+    return 0
 
 
 def _full_overrides(flags: Flags) -> list[str]:
@@ -136,38 +125,6 @@ def _refuse_foreign_config_dir(folder: Path, given: Path | None) -> None:
         )
 
 
-class _Job:
-    """A single run; what goes wrong is kept, so that Hydra has nothing to print about it.
-
-    Args:
-        run: that of ``node_cli.training.run``.
-        stop: whether the user asked to stop.
-        config_dir: the user's own config folder.
-    """
-
-    error: Exception | None = None
-
-    def __init__(
-        self, run: Callable[..., object], stop: StopRequest, config_dir: Path | None
-    ) -> None:
-        self._run, self._stop, self._config_dir = run, stop, config_dir
-
-    def __call__(self, config: DictConfig) -> None:
-        folder = Path(HydraConfig.get().runtime.output_dir)
-        try:
-            record = partial(record_settings, folder, config)
-            self._run(validate_composed(config), folder, self._stop, record)
-        except Interrupted as interruption:
-            raise Interrupted(
-                f"{interruption}. Resume with: {resume_command(folder, self._config_dir)}",
-                interruption.exit_code - 128,
-            ) from interruption
-        except Exception as error:
-            self.error = error
-            with suppress(OSError):
-                folder.rmdir()  # only an empty one goes: the run has not begun
-
-
 def _sweep(flags: Flags, conf: Path, catalogue: Catalogue, traced: bool) -> int:
     flags.overrides = fixed_order(flags.overrides, catalogue)
     with composer(conf, flags.config_dir, catalogue) as composed:
@@ -178,7 +135,7 @@ def _sweep(flags: Flags, conf: Path, catalogue: Catalogue, traced: bool) -> int:
             register_fresh_folder(claim=True)
             plan = planned(flags.overrides, base, flags.config_dir, traced)
     flags.overrides = [*flags.overrides, *overrides_for_hydra(plan)]
-    _tell_the_start(base.trainer.progress)
+    tell_the_start(base.trainer.progress)
 
     def run_cells(cell: Cell) -> None:
         with hydra_explained(flags.overrides, catalogue):

@@ -15,3 +15,13 @@ def line_console(stderr: bool = False) -> Console:
     if not console.is_terminal:
         console.width = 200
     return console
+
+
+def tell_the_start(progress: str) -> None:
+    """Print a line at once: to import torch takes seconds, on a slow disk many.
+
+    Args:
+        progress: ``trainer.progress``; ``off`` prints nothing.
+    """
+    if progress != "off":
+        line_console().print("starting ...")

@@ -1,0 +1,236 @@
+"""What a notebook or a script uses: the same runs, checks and messages as the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from node_cli.errors import CheckpointError, ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor, nn
+
+    from node_cli.config.run import RunConfig
+    from node_cli.config.solving import AdjointMode, Backend
+    from node_cli.solving import Solution
+    from node_cli.solving.counted_field import VectorField
+    from node_cli.solving.state import State
+
+
+def train(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> Run:
+    """Train a run, as ``node-train`` does with the same words.
+
+    Args:
+        overrides: such as ``["task=cnf-2d", "trainer.max_epochs=2"]``; with
+            ``trainer.resume=FOLDER`` a run goes on.
+        config_dir: your own config folder, as ``--config-dir`` has it.
+
+    Returns:
+        The run.
+
+    Raises:
+        ConfigError: a setting is not possible, or the words ask for a sweep or for something shown.
+        RunError: the run failed; its folder says how far it came.
+        Interrupted: it was interrupted, and left a checkpoint. It is a ``KeyboardInterrupt``, and
+            its message says how to go on.
+    """
+    from node_cli.cli import read_command
+    from node_cli.single_run import run_single
+
+    if isinstance(overrides, str):
+        raise ConfigError(f"{overrides!r}: give a list of settings, such as ['task=cnf-2d'].")
+    flags = [] if config_dir is None else ["--config-dir", str(config_dir)]
+    read, conf, catalogue = read_command([*flags, *overrides])
+    if read.multirun or read.only_informs or read.help or read.version:
+        raise ConfigError(
+            f"{' '.join(overrides)}: node_cli.train makes one run. Sweeps and what only shows"
+            " something are for node-train on a command line."
+        )
+    return Run(run_single(read, conf, catalogue))
+
+
+def load(folder: str | Path) -> Run:
+    """A run that is there, finished or not.
+
+    Args:
+        folder: of the run.
+
+    Raises:
+        ConfigError: it is no run folder.
+    """
+    from node_cli.report.record import is_run_folder
+
+    path = Path(folder).expanduser().absolute()
+    if not path.is_dir() or not is_run_folder(path):
+        raise ConfigError(
+            f"{path}: this is not the folder of a run; give one, such as outputs/TASK/DATE_TIME."
+        )
+    return Run(path)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run, read from its folder when it is asked.
+
+    Attributes:
+        folder: of the run.
+    """
+
+    folder: Path
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """How the run ended, as ``summary.json`` has it.
+
+        Raises:
+            CheckpointError: it has none that can be read: it goes on, or was killed.
+        """
+        from node_cli.training.summary import read_summary
+
+        summary = read_summary(self.folder)
+        if not summary:
+            raise CheckpointError(
+                f"{self.folder}: there is no summary.json that can be read; the run is still going"
+                " on, or it was killed."
+            )
+        return summary
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """All settings of the run.
+
+        Raises:
+            CheckpointError: it has no checkpoint, or one of other settings.
+        """
+        from node_cli.training.checkpoint import checkpoint_paths, config_of, read_checkpoint
+
+        last, _ = checkpoint_paths(self.folder)
+        return config_of(last, read_checkpoint(last, option="load"))
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """The scalars that were logged: a row for each logged step, a column for each tag.
+
+        ``step`` and ``epoch`` are columns too. A tag that a step did not log is NaN.
+
+        Raises:
+            OSError: nothing was logged.
+        """
+        import pandas as pd
+
+        text = (self.folder / "metrics.jsonl").read_text(encoding="utf-8")
+        return pd.DataFrame.from_records([json.loads(line) for line in text.splitlines()])
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The model with the weights of the best epoch, on the CPU, in evaluation mode.
+
+        It is solved as the run's evaluation was. What it takes and returns is that of its class.
+
+        Raises:
+            CheckpointError: there is no checkpoint, or it does not fit.
+            DataError: the run's data, which say how large the model is, are not there any more.
+        """
+        import torch
+
+        from node_cli.studies.subject import solving_modules
+        from node_cli.tasks import find_task
+        from node_cli.training.checkpoint import checkpoint_paths, config_of, read_checkpoint
+        from node_cli.training.restoration import restore_model
+
+        _, best = checkpoint_paths(self.folder)
+        content = read_checkpoint(best, option="load")
+        config = config_of(best, content)
+        with torch.random.fork_rng(devices=[]):  # the notebook's own random numbers stay
+            model = find_task(config.task.name)(config).build_model()
+        restore_model(best, model, content["model"])
+        for module in solving_modules(model):
+            module.spec = module.spec.evaluated_as(config)  # type: ignore[union-attr,operator]
+        return model.eval()
+
+    @property
+    def figures(self) -> dict[str, Picture]:
+        """The newest figures and animations by name; a notebook shows one that ends a cell."""
+        kinds = (".png", ".gif")
+        paths = sorted(path for path in (self.folder / "figures").glob("*") if path.suffix in kinds)
+        return {path.stem: Picture(path) for path in paths}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of a run, which a notebook shows.
+
+    Attributes:
+        path: of the PNG or GIF file.
+    """
+
+    path: Path
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, bytes]:
+        return {f"image/{self.path.suffix[1:]}": self.path.read_bytes()}
+
+
+def solve(
+    field: VectorField,
+    y0: State,
+    t: Tensor | Sequence[float],
+    *,
+    method: str = "dopri5",
+    rtol: float = 1e-3,
+    atol: float = 1e-4,
+    adjoint: AdjointMode = "direct",
+    step_size: float | None = None,
+    num_steps: int | None = None,
+    max_steps: int | None = None,
+    parameters: Iterable[Tensor] | None = None,
+    backend: Backend = "native",
+) -> Solution:
+    r"""Solve :math:`dy/dt = f(t, y),\ y(t_0) = y_0` at the times ``t``.
+
+    Args:
+        field: ``f(t, y)``, with ``t`` a scalar tensor; returns the shape of ``y``.
+        y0: the state at ``t[0]``: a tensor or a tuple of tensors.
+        t: output times in order; the first is the initial time.
+        method: a solver that ``node-train --help`` lists, such as ``dopri5`` or ``rk4``.
+        rtol: relative error allowed in one step of an adaptive solver.
+        atol: absolute error allowed in one step, in the units of the state.
+        adjoint: ``direct``, ``full``, ``seminorm`` or ``checkpointed``.
+        step_size: of a fixed-step solver, in units of ``t``.
+        num_steps: of a fixed-step solver: the longest step is the interval divided by it.
+        max_steps: attempts that an adaptive solver may make.
+        parameters: tensors that get gradients in every mode but ``direct``; by default those of
+            ``field`` where it is a module.
+        backend: ``native``, or ``torchdiffeq`` for its solvers.
+
+    Returns:
+        ``values`` of shape ``[len(t), *y0.shape]``, and ``stats``: evaluations and steps, forward
+        and backward apart.
+
+    Raises:
+        SolverError: the solve cannot be finished, or fixed steps have no length.
+        ValueError: a name is unknown, the times are not in order, or the mode does not go with the
+            solver.
+    """
+    import torch
+
+    from node_cli.solving import SolveSpec
+    from node_cli.solving import solve as solved
+
+    first: Tensor = y0 if isinstance(y0, torch.Tensor) else y0[0]
+    times = torch.as_tensor(t, dtype=first.dtype, device=first.device)
+    spec = SolveSpec(
+        method=method,
+        rtol=rtol,
+        atol=atol,
+        adjoint=adjoint,
+        step_size=step_size,
+        num_steps=num_steps,
+        max_steps=max_steps,
+        backend=backend,
+    )
+    return solved(field, y0, times, spec, parameters)
