@@ -25,7 +25,7 @@ from sklearn.datasets import make_circles
 from torch import Tensor, nn
 
 from node_cli.config.flow import HypernetworkConfig, TraceConfig
-from node_cli.models.normalizing_flow import NormalizingFlow
+from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
 from node_cli.solving import SolveSpec
 from node_cli.solving.spec import AdjointMode, Backend
 

@@ -24,9 +24,9 @@ from side_by_side import load_example, stepper
 from torch import Tensor, nn
 
 from node_cli.config.series import LatentOdeConfig
-from node_cli.data.series import ROLES, Series
-from node_cli.models.latent_series import LatentOde, negative_elbo
-from node_cli.models.recognition import RecurrentEncoder
+from node_cli.tasks.series.observed import ROLES, Series
+from node_cli.tasks.series.latent_series import LatentOde, negative_elbo
+from node_cli.tasks.series.recognition import RecurrentEncoder
 from node_cli.solving import SolveSpec
 from node_cli.solving.spec import AdjointMode
 
