@@ -15,6 +15,7 @@ from pathlib import Path
 
 from node_cli.errors import ConfigError, WritingError
 from node_cli.plain_text import plain_text, shortened
+from node_cli.writing import is_temporary
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,15 @@ _WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 class HeldError(ConfigError):
     """Another process works on the folder."""
+
+
+def holds_nothing(folder: Path) -> bool:
+    """Whether a folder is empty, but for what a process leaves that is killed as it begins.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return all(path.name == LOCK_FILE or is_temporary(path) for path in folder.iterdir())
 
 
 class FolderLock:

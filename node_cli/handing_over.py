@@ -14,6 +14,7 @@ from typing import Any
 
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from node_cli.config.composition import search_path
@@ -35,7 +36,7 @@ def hand_over(flags: Flags, conf: Path, job: Callable[[DictConfig], Any]) -> Non
     words = [*flags.overrides, *search_path(flags.config_dir)]
     with (
         initialize_config_dir(str(conf), version_base="1.3", job_name="node-train"),
-        _logging_as_it_was(),
+        process_as_it_was(),
     ):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
@@ -46,10 +47,16 @@ def hand_over(flags: Flags, conf: Path, job: Callable[[DictConfig], Any]) -> Non
 
 
 @contextmanager
-def _logging_as_it_was() -> Iterator[None]:
-    """Put back what Hydra changes for all loggers of the process, which may be a notebook."""
+def process_as_it_was() -> Iterator[None]:
+    """Put back what Hydra changes in the whole process, which may be a notebook."""
     root, raising = logging.getLogger(), logging.raiseExceptions
-    handlers, level = root.handlers[:], root.level
+    known = [one for one in root.manager.loggerDict.values() if isinstance(one, logging.Logger)]
+    levels = [(logger, logger.level) for logger in (root, *known)]
+    handlers = root.handlers[:]
+    # Hydra has logging close all handlers that it knows of, log files of the user's own too.
+    closable = logging._handlerList[:]  # type: ignore[attr-defined]
+    del logging._handlerList[:]  # type: ignore[attr-defined]
+    shown = HydraConfig.instance().cfg
     # A log that cannot be written must not bury the run's own message in tracebacks.
     logging.raiseExceptions = False
     try:
@@ -57,4 +64,7 @@ def _logging_as_it_was() -> Iterator[None]:
     finally:
         logging.raiseExceptions = raising
         root.handlers[:] = handlers
-        root.setLevel(level)
+        for logger, level in levels:
+            logger.setLevel(level)
+        logging._handlerList[:0] = closable  # type: ignore[attr-defined]
+        HydraConfig.instance().cfg = shown

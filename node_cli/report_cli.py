@@ -19,6 +19,7 @@ from rich.text import Text
 from node_cli import __version__
 from node_cli.console import line_console
 from node_cli.errors import ConfigError, RunError, told
+from node_cli.folder_lock import holds_nothing
 from node_cli.plain_text import one_line, plain_text, shortened
 from node_cli.sentence_parser import SentenceParser
 from node_cli.writing import subfolder, write_text, write_whole
@@ -109,7 +110,9 @@ def _report(flags: argparse.Namespace) -> None:
     title = plain_text(f"node-report {' '.join(map(str, flags.paths))}")
     means = comparison.groups()
     means.columns = [f"{name[1:]} std" if name[0] == "±" else name for name in means.columns]
+    html = page(title, comparison, groups, run_table(comparison), drawn)
     output.mkdir(parents=True, exist_ok=True)
+    write_text(output / "report.html", html)  # first: it shows what the folder is
     figures = subfolder(output, "figures")
     for chart in drawn:
         write_whole(figures / f"{chart.name}.png", partial(chart.figure.savefig, format="png"))
@@ -117,8 +120,6 @@ def _report(flags: argparse.Namespace) -> None:
     write_text(output / "runs.csv", csv_text(comparison.runs))
     write_text(output / "groups.csv", csv_text(means))
     write_text(output / "report.md", markdown(title, comparison, groups, drawn))
-    html = page(title, comparison, groups, run_table(comparison), drawn)
-    write_text(output / "report.html", html)
     _show(comparison, groups, y, output)
 
 
@@ -138,7 +139,7 @@ def _output(flags: argparse.Namespace) -> Path:
         raise ConfigError(f"{output} is a file{again}")
     if is_run_folder(output):
         raise ConfigError(f"{output} is the folder of a run{again}")
-    part = is_run_folder(output.parent) and output.is_dir() and any(output.iterdir())
+    part = is_run_folder(output.parent) and output.is_dir() and not holds_nothing(output)
     if part and not (output / "report.html").exists():
         raise ConfigError(f"{output} is a part of a run{again}")
     return output

@@ -18,6 +18,7 @@ from node_cli.config.composition import composer, hydra_explained, search_path
 from node_cli.config.overrides import cells, split
 from node_cli.errors import ConfigError
 from node_cli.flags import Flags, flag_parser
+from node_cli.handing_over import process_as_it_was
 from node_cli.sweeping.dry_run import CELLS_SHOWN, show_run, show_sweep
 from node_cli.sweeping.sweep import fixed_order, planned
 
@@ -33,6 +34,11 @@ def show(flags: Flags, conf: Path, catalogue: Catalogue) -> None:
     Raises:
         ConfigError: it cannot be shown, or not run.
     """
+    with process_as_it_was():
+        _show(flags, conf, catalogue)
+
+
+def _show(flags: Flags, conf: Path, catalogue: Catalogue) -> None:
     if flags.shell_completion and flags.overrides[0].startswith("query="):
         print_candidates(flags.overrides[0].partition("=")[2], conf, catalogue)
     elif not (flags.cfg or flags.dry_run):

@@ -6,6 +6,7 @@ import codecs
 import errno
 import io
 import os
+import select
 import sys
 import unicodedata
 from collections.abc import Callable, Sequence
@@ -65,14 +66,20 @@ def with_sturdy_streams(command: Callable[[Sequence[str]], int], arguments: Sequ
 
 
 class _SturdyFile(io.FileIO):
-    """A file that swallows everything after its first error, which it keeps."""
+    """A file that swallows everything after its first error, which it keeps.
+
+    Another program may have set a terminal or a pipe that it shares with us not to wait: a full
+    one is no error, and is waited for.
+    """
 
     error: OSError | None = None
 
     def write(self, content: ReadableBuffer, /) -> int:
         if self.error is None:
             try:
-                return super().write(content)
+                while (written := super().write(content)) is None:
+                    select.select([], [self], [])
+                return written
             except OSError as error:
                 self.error = error
         return memoryview(content).nbytes
@@ -111,4 +118,5 @@ def _plain(character: str) -> str:
     if name.startswith("BOX DRAWINGS"):
         return "|" if "VERTICAL" in name else "-"
     apart = unicodedata.normalize("NFKD", character)
-    return _SIGNS.get(name) or "".join(c for c in apart if c.isascii()) or "?"
+    letters = "".join(c for c in apart if not unicodedata.combining(c))
+    return _SIGNS.get(name) or (letters if letters.isascii() else "?")

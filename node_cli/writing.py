@@ -161,9 +161,14 @@ def remove_leftovers(folder: Path) -> None:
         if place != folder and place.is_symlink():
             continue
         with suppress(OSError):
-            for path in [path for path in place.iterdir() if _TEMPORARY.fullmatch(path.name)]:
+            for path in filter(is_temporary, list(place.iterdir())):
                 with suppress(OSError):
                     path.unlink()
+
+
+def is_temporary(path: Path) -> bool:
+    """Whether it is a file that was being written, such as one that a killed process left."""
+    return _TEMPORARY.fullmatch(path.name) is not None
 
 
 def _opened(path: Path, mode: str, flags: int) -> BufferedWriter:

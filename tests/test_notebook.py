@@ -13,6 +13,7 @@ import node_cli
 from node_cli.errors import CheckpointError, ConfigError, DataError, Interrupted
 from node_cli.studies.subject import solving_modules
 from node_cli.training.loop import TrainingLoop
+from node_cli.training.seeds import random_states
 
 FLOW = (
     "task=cnf-2d",
@@ -203,3 +204,12 @@ def test_a_solve_that_cannot_be_is_refused(settings, told):
     y0 = torch.ones(2, requires_grad=True)
     with pytest.raises(ValueError, match=told):
         node_cli.solve(lambda t, y: -y, y0, [0.0, 1.0], **settings)
+
+
+def test_a_run_leaves_the_random_numbers_of_the_notebook(tmp_path):
+    before = random_states()
+    node_cli.train([*TINY, f"hydra.run.dir={tmp_path / 'run'}", "trainer.max_steps=1"])
+    after = random_states()
+    assert after["python"] == before["python"]
+    assert after["numpy"] == before["numpy"]
+    assert torch.equal(after["torch"], before["torch"])

@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import io
 import os
@@ -93,6 +94,37 @@ def test_a_terminal_that_is_gone_does_not_end_the_command(command, files):
     assert written(err) == ""
 
 
+def test_a_full_pipe_that_does_not_wait_is_waited_for(command, files, monkeypatch):
+    """Another program that shares the pipe has set it so."""
+    _, err = files
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"." * 1000)
+    read = []
+
+    def until_there_is_room(_reading, waiting, _failed):
+        (file,) = waiting
+        assert file.fileno() == 1
+        read.append(os.read(reading, 1 << 20))
+
+    monkeypatch.setattr(streams.select, "select", until_there_is_room)
+
+    def node_train(arguments):
+        print("x" * 200_000)
+        return 0
+
+    try:
+        assert command(node_train, writing, err.fileno()) == 0
+        read.append(os.read(reading, 1 << 20))
+    finally:
+        os.close(reading)
+        os.close(writing)
+    assert b"".join(read).lstrip(b".") == b"x" * 200_000 + b"\n"
+    assert written(err) == ""
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_disk_is_told_at_the_end(command, files):
     _, err = files
@@ -117,8 +149,8 @@ def test_a_full_disk_is_told_at_the_end(command, files):
 @pytest.mark.parametrize(
     ("encoding", "shown"),
     [
-        ("ascii", b"a - b ... 3x4 -> u+-1 ? 'x' ?|-\n"),
-        ("latin-1", b"a \xb7 b ... 3\xd74 -> \xb5\xb11 ? 'x' ?|-\n"),
+        ("ascii", b"a - b ... 3x4 -> u+-1 ? 'x' ?|- e?\n"),
+        ("latin-1", b"a \xb7 b ... 3\xd74 -> \xb5\xb11 ? 'x' ?|- \xe9\xbd\n"),
     ],
     ids=["ascii", "latin-1"],
 )
@@ -126,7 +158,7 @@ def test_characters_that_an_encoding_lacks_are_written_plainly(command, files, e
     out, err = files
 
     def node_train(arguments):
-        print("a · b … 3×4 → µ±1 \N{SNOWMAN} ‘x’ \udc80│━")  # noqa: RUF001
+        print("a · b … 3×4 → µ±1 \N{SNOWMAN} ‘x’ \udc80│━ é½")  # noqa: RUF001
         return 0
 
     assert command(node_train, out.fileno(), err.fileno(), encoding) == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import socket
 import time
 import traceback
 from functools import partial
@@ -26,7 +27,7 @@ from node_cli.report.cell_table import cell_name
 from node_cli.report.record import read_record
 from node_cli.signal_handlers import ignore_the_terminal
 from node_cli.sweeping.objectives import objectives_of
-from node_cli.sweeping.orphan import CELL_RUNS, PARENT, end_when_orphaned, is_orphan
+from node_cli.sweeping.orphan import CELL_RUNS, end_when_orphaned, is_orphan
 from node_cli.sweeping.plan import SweepPlan
 from node_cli.sweeping.stopping import stop_file
 from node_cli.sweeping.time_left import time_left
@@ -47,7 +48,7 @@ class Cell:
 
     def __init__(self, plan: SweepPlan) -> None:
         self._plan = plan
-        self._process = os.getpid()
+        self._process = _this_process()
         self._started = time.monotonic()
         self._run_here = 0  # cells that took their time in this process
 
@@ -61,7 +62,7 @@ class Cell:
             Interrupted: the process of the sweep was told to stop.
             ConfigError: the folder holds another run, which must not be lost.
         """
-        if os.getpid() == self._process:
+        if _this_process() == self._process:
             return self._brought_to_its_end(config, elsewhere=False)
         ignore_the_terminal()  # its signals reach all; here the stop file tells what to do
         end_when_orphaned()
@@ -107,7 +108,7 @@ class Cell:
         label = f"cell {number}/{self._plan.cells} · "
         watched = None if self._plan.in_turn else stop_file(self._plan.folder)
         record = partial(record_settings, folder, config)
-        with StopRequest(watched, PARENT if elsewhere else None) as stop:
+        with StopRequest(watched, is_orphan if elsewhere else None) as stop:
             summary = run(validated, folder, stop, record, label)
         if stop:  # it came too late for this cell, and not for the sweep
             assert stop.signal_number is not None
@@ -152,6 +153,11 @@ class Cell:
         if not done:
             console.print()
         console.print(" · ".join(filter(None, parts)), style="bold cyan")
+
+
+def _this_process() -> tuple[str, int]:
+    """The machine and the process; two machines may have processes of one number."""
+    return socket.gethostname(), os.getpid()
 
 
 def _previous(folder: Path, command: str) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from node_cli.config.resumption import resume_command
 from node_cli.config.swept_values import number_of_cells
 from node_cli.console import line_console
 from node_cli.errors import ConfigError, Interrupted
-from node_cli.folder_lock import LOCK_FILE, FolderLock
+from node_cli.folder_lock import FolderLock, holds_nothing
 from node_cli.plain_text import one_line
 from node_cli.report.cell_table import cell_name, cell_table
 from node_cli.report.record import Record, read_record, run_folders
@@ -100,7 +100,7 @@ def _number_of_cells(words: Sequence[str]) -> int:
 
 def _refuse_another(folder: Path, words: Sequence[str]) -> None:
     """Refuse a folder that is not empty, unless it holds this very sweep, which then goes on."""
-    if not folder.is_dir() or all(path.name == LOCK_FILE for path in folder.iterdir()):
+    if not folder.is_dir() or holds_nothing(folder):
         return
     if not is_sweep(folder):
         raise ConfigError(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -20,14 +20,16 @@ class StopRequest:
 
     Args:
         file: whose presence counts as a SIGTERM; None for none.
-        parent: the process that started this one, whose death counts as a SIGTERM; None where it
-            does not matter. The workers of a sweep whose process was killed would go on else,
-            beside those that continue the sweep.
+        orphaned: says whether the process that started this one has died, which counts as a
+            SIGTERM; None where it does not matter. The workers of a sweep whose process was killed
+            would go on else, beside those that continue the sweep.
     """
 
-    def __init__(self, file: Path | None = None, parent: int | None = None) -> None:
+    def __init__(
+        self, file: Path | None = None, orphaned: Callable[[], bool] | None = None
+    ) -> None:
         self.signal_number: int | None = None
-        self._file, self._parent = file, parent
+        self._file, self._orphaned = file, orphaned
         self._next_look = 0.0
         self._handlers = SignalHandlers(self._remember)
 
@@ -42,7 +44,7 @@ class StopRequest:
         """Whether a stop was asked for."""
         if self.signal_number is None and time.monotonic() >= self._next_look:
             self._next_look = time.monotonic() + _EVERY
-            orphaned = self._parent is not None and os.getppid() != self._parent
+            orphaned = self._orphaned is not None and self._orphaned()
             if orphaned or (self._file is not None and self._file.exists()):
                 self.signal_number = signal.SIGTERM
         return self.signal_number is not None

@@ -29,6 +29,7 @@ from node_cli.training.loop import TrainingLoop
 from node_cli.training.preparation import Preparation, clear, prepare
 from node_cli.training.recorder import Recorder
 from node_cli.training.report_lines import closing_parts, opening_parts, where_lines
+from node_cli.training.seeds import random_states, restore_random_states
 from node_cli.training.summary import read_summary, write_summary
 from node_cli.training.terminal import Terminal
 
@@ -112,7 +113,8 @@ def choose_device(config: RunConfig) -> torch.device:
 
 @contextmanager
 def _torch_as_set(config: RunConfig) -> Iterator[None]:
-    """Settings of torch as the run wants them, and afterwards as they were."""
+    """Settings of torch as the run wants them; afterwards they and all generators are as before."""
+    generators = random_states()
     threads, anomaly = torch.get_num_threads(), torch.is_anomaly_enabled()
     try:
         if config.trainer.threads is not None:
@@ -122,6 +124,7 @@ def _torch_as_set(config: RunConfig) -> Iterator[None]:
     finally:
         torch.set_num_threads(threads)
         torch.autograd.set_detect_anomaly(anomaly)
+        restore_random_states(generators)
 
 
 def _finished_before(folder: Path, ready: Preparation) -> dict[str, Any] | None:

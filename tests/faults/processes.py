@@ -99,7 +99,7 @@ def _with_usual_signals():
 def _serve():
     """Answer the questions of ``ForkedProcesses`` on standard input, until it ends."""
     from node_cli.cli import node_train
-    from node_cli.entry import _end_at_once_on_signals
+    from node_cli.entry import _answer_signals, _end
     from node_cli.streams import with_sturdy_streams
 
     with tempfile.TemporaryDirectory() as folder:
@@ -117,7 +117,7 @@ def _serve():
             print(pid, flush=True)
             continue
         os.setsid()
-        _end_at_once_on_signals()
+        _answer_signals(_end)
         os.chdir(question["cwd"])
         log = os.open(question["log"], os.O_WRONLY | os.O_APPEND)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
