@@ -141,10 +141,10 @@ def _load(folder: Path, tolerance: float | None) -> NormalizingFlow:
     """The flow of a run, with the weights of its best epoch, solved as in the run's evaluation."""
     import torch
 
-    from node_cli.config.flow import FlowConfig
-    from node_cli.tasks.densities.normalizing_flow import dimensions_of
     from node_cli.studies.subject import solving_modules
     from node_cli.tasks.densities.density_task import build_flow
+    from node_cli.tasks.densities.normalizing_flow import dimensions_of
+    from node_cli.tasks.densities.schema import FlowConfig
     from node_cli.training.checkpoint import checkpoint_paths, config_of, read_checkpoint
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

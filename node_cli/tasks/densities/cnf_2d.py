@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from node_cli.config.data import CheckerboardConfig, ImageConfig, MixtureConfig, PlaneConfig
-from node_cli.tasks.densities import shapes
-from node_cli.tasks.densities.shapes import Density, Scaled
 from node_cli.data.digest import file_digest
+from node_cli.tasks.base import Audit, Batch, EvaluationData, Loaders
+from node_cli.tasks.densities import shapes
+from node_cli.tasks.densities.density_task import DensityTask, inversion_error
+from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
 from node_cli.tasks.densities.picture import read_image
 from node_cli.tasks.densities.points import FreshBatches, PointBatches, held_out
-from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
-from node_cli.tasks.base import Audit, Batch, EvaluationData, Loaders
-from node_cli.tasks.densities.density_task import DensityTask, inversion_error
+from node_cli.tasks.densities.schema import (
+    CheckerboardConfig,
+    MixtureConfig,
+    PictureConfig,
+    PlaneConfig,
+)
+from node_cli.tasks.densities.shapes import Density, Scaled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,7 +92,9 @@ class Cnf2d(DensityTask):
     def data_digest(self) -> str | None:
         """SHA-256 of a picture's file."""
         data = self.config.data
-        return file_digest(Path(data.path)) if isinstance(data, ImageConfig) and data.path else None
+        return (
+            file_digest(Path(data.path)) if isinstance(data, PictureConfig) and data.path else None
+        )
 
     @property
     def dimensions(self) -> int:
@@ -223,21 +230,21 @@ def density_of(data: PlaneConfig) -> Density:
         DataError: a picture cannot be read.
     """
     if isinstance(data, CheckerboardConfig):
-        density: Density = densities.Checkerboard()
+        density: Density = shapes.Checkerboard()
     elif isinstance(data, MixtureConfig):
-        density = densities.Mixture(data.weights, data.means, data.covariances)
-    elif isinstance(data, ImageConfig):
+        density = shapes.Mixture(data.weights, data.means, data.covariances)
+    elif isinstance(data, PictureConfig):
         assert data.path is not None
         density = read_image(Path(data.path), data.invert)
     else:
         density = {
-            "circles": lambda noise: densities.Rings((1.0, 0.5), noise),
-            "rings": lambda noise: densities.Rings((1.0, 0.75, 0.5, 0.25), noise),
-            "moons": densities.Moons,
-            "two-spirals": densities.TwoSpirals,
-            "pinwheel": densities.Pinwheel,
-            "8-gaussians": densities.eight_gaussians,
-            "swiss-roll": densities.SwissRoll,
+            "circles": lambda noise: shapes.Rings((1.0, 0.5), noise),
+            "rings": lambda noise: shapes.Rings((1.0, 0.75, 0.5, 0.25), noise),
+            "moons": shapes.Moons,
+            "two-spirals": shapes.TwoSpirals,
+            "pinwheel": shapes.Pinwheel,
+            "8-gaussians": shapes.eight_gaussians,
+            "swiss-roll": shapes.SwissRoll,
         }[data.name](data.noise)
     return density if data.scale == 1.0 else Scaled(density, data.scale)
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from node_cli.config.data import TableConfig
 from node_cli.data.digest import file_digest
-from node_cli.tasks.densities.points import PointBatches, ShuffledBatches
-from node_cli.tasks.densities.rows import Split, Table, read_table, split_table
-from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
 from node_cli.tasks.base import Audit, EvaluationData, Loaders
 from node_cli.tasks.densities.density_task import DensityTask, build_flow, inversion_error
+from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
+from node_cli.tasks.densities.points import PointBatches, ShuffledBatches
+from node_cli.tasks.densities.rows import Split, Table, read_table, split_table
+from node_cli.tasks.densities.schema import TableConfig
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,17 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from node_cli.config.flow import (
-    FlowConfig,
-    HypernetworkConfig,
-    LayeredFlowConfig,
-    PenaltyName,
-    TraceConfig,
-    TraceName,
-)
+from node_cli.config.flow import PenaltyName, TraceConfig, TraceName
+from node_cli.solving import SolveSpec, solve
 from node_cli.tasks.densities.flow_dynamics import FlowDynamics, draw_noise
 from node_cli.tasks.densities.flow_field import FlowField, HypernetworkField, LayeredField
-from node_cli.solving import SolveSpec, solve
+from node_cli.tasks.densities.schema import FlowConfig, HypernetworkConfig, LayeredFlowConfig
 
 
 class Transport(NamedTuple):

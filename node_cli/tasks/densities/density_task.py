@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from torch import Tensor, nn
 
-from node_cli.config.flow import FlowConfig
 from node_cli.config.run import RunConfig
 from node_cli.errors import ConfigError
-from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
 from node_cli.solving import SolveSpec
 from node_cli.tasks.base import Batch, BestMetric, Task
+from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
+from node_cli.tasks.densities.schema import FlowConfig
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

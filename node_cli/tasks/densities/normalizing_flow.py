@@ -8,10 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from node_cli.config.flow import Covariance, FlowConfig, PenaltyName, TraceConfig
+from node_cli.config.flow import PenaltyName, TraceConfig
+from node_cli.solving import SolveSpec
 from node_cli.tasks.densities.continuous_flow import ContinuousFlow
 from node_cli.tasks.densities.moving_batch_norm import MovingBatchNorm
-from node_cli.solving import SolveSpec
+from node_cli.tasks.densities.schema import Covariance, FlowConfig
 
 
 class Likelihood(NamedTuple):

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from node_cli.tasks.densities.shapes import Density
 from node_cli.errors import DataError
+from node_cli.tasks.densities.shapes import Density
 
 # A larger picture is made smaller: single precision has to tell pixels apart.
 _LARGEST_SIDE = 1024

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from node_cli.tasks.densities.shapes import Density
 from node_cli.data.random_streams import random_stream
 from node_cli.errors import DataError
+from node_cli.tasks.densities.shapes import Density
 
 # Streams of random numbers; the order of a table has its own.
 _TRAIN, _VALIDATION, _TEST, _ORDER = 0, 1, 2, 3

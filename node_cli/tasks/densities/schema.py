@@ -160,9 +160,7 @@ class DensityConfig(DataSchema):
         scale: multiplies the coordinates; at 1 they fill about the square from -1 to 1.
     """
 
-    batch_size: Count
     batches: Count
-    eval_batch_size: Count
     validation: Count
     test: Count
     scale: Positive
@@ -260,8 +258,6 @@ class TableConfig(DataSchema):
 
     name: Literal["table"]
     path: Text | None
-    batch_size: Count
-    eval_batch_size: Count
     validation: BetweenZeroAndOne
     test: BetweenZeroAndOne
 

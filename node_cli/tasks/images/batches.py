@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from node_cli.tasks.images.mnist import Images
 from node_cli.data.random_streams import random_stream
 from node_cli.errors import DataError
+from node_cli.tasks.images.mnist import Images
 
 CROP_PADDING = 4
 

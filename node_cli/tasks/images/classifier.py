@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from node_cli.config.model import ClassifierConfig, EulerNetConfig, ResNetConfig
+from node_cli.models.ode_block import ODEBlock
+from node_cli.solving import SolveSpec
 from node_cli.tasks.images.euler_block import EulerBlock
 from node_cli.tasks.images.field import ImageField
 from node_cli.tasks.images.normalization import group_norm
-from node_cli.models.ode_block import ODEBlock
 from node_cli.tasks.images.residual import ResidualBlock
-from node_cli.solving import SolveSpec
+from node_cli.tasks.images.schema import ClassifierConfig, EulerNetConfig, ResNetConfig
 
 
 class ImageClassifier(nn.Module):

@@ -1,8 +1,8 @@
 """Make mnist-mini, the sample of MNIST inside the package, from the original files.
 
-``python -m node_cli.tasks.images.make_mnist_mini ROOT [OUT]``: ROOT is torchvision's root of the full
-MNIST, with the four IDX files in ``ROOT/MNIST/raw``, gzipped or not. OUT is the folder to write,
-by default the one that the package reads.
+``python -m node_cli.tasks.images.make_mnist_mini ROOT [OUT]``: ROOT is torchvision's root of the
+full MNIST, with the four IDX files in ``ROOT/MNIST/raw``, gzipped or not. OUT is the folder to
+write, by default the one that the package reads.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 
+from node_cli.errors import RunError
 from node_cli.tasks.images.idx import write_idx
 from node_cli.tasks.images.mnist import (
     CHECKSUMS,
@@ -24,7 +25,6 @@ from node_cli.tasks.images.mnist import (
     read_part,
 )
 from node_cli.tasks.images.stratified import spread_over_classes
-from node_cli.errors import RunError
 
 # Evenly spaced, because the two halves of the test file differ in difficulty: the first is by
 # employees, the second by students.

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Literal, get_args
 import torch
 from torch import Tensor
 
+from node_cli.errors import DataError
 from node_cli.tasks.images.download import download
 from node_cli.tasks.images.idx import read_idx
 from node_cli.tasks.images.stratified import proportional_sizes, spread_over_classes
-from node_cli.errors import DataError
 
 if TYPE_CHECKING:
-    from node_cli.config.data import ImagesConfig
+    from node_cli.tasks.images.schema import ImagesConfig
 
 MINI_FOLDER = Path(__file__).parent / "mnist_mini"
 CHECKSUMS = "SHA256SUMS"

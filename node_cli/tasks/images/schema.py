@@ -109,8 +109,6 @@ class ImagesConfig(DataSchema):
 
     name: Literal["mnist-mini", "mnist", "fashion-mnist"]
     root: Text | None
-    batch_size: Count
-    eval_batch_size: Count
     validation: Count
     augment: bool
     download: bool

@@ -10,13 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from node_cli.config.data import ImagesConfig
-from node_cli.config.model import ClassifierConfig
-from node_cli.tasks.images.batches import EvalBatches, TrainBatches
-from node_cli.tasks.images.mnist import ImageSets, load
-from node_cli.tasks.images.classifier import ImageClassifier
 from node_cli.solving import SolveSpec
 from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
+from node_cli.tasks.images.batches import EvalBatches, TrainBatches
+from node_cli.tasks.images.classifier import ImageClassifier
+from node_cli.tasks.images.mnist import ImageSets, load
+from node_cli.tasks.images.schema import ClassifierConfig, ImagesConfig
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,8 +82,8 @@ class MnistOdeNet(Task):
         self, model: nn.Module, data: EvaluationData, history: Sequence[Mapping[str, float]]
     ) -> dict[str, Figure]:
         """Samples with predictions, the confusion matrix and the curves over epochs."""
-        from node_cli.tasks.images.figures import confusion_matrix, labelled_samples
         from node_cli.figures.curves import curves_by_epoch
+        from node_cli.tasks.images.figures import confusion_matrix, labelled_samples
 
         truths, guesses, samples = [], [], None
         for images, labels in data:

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from node_cli.config.series import AutoregressiveConfig
-from node_cli.tasks.series.observed import ROLES, Series
+from node_cli.solving import SolveSpec, solve
 from node_cli.tasks.series.latent_field import AutonomousField
 from node_cli.tasks.series.latent_series import gaussian_log_likelihood
-from node_cli.solving import SolveSpec, solve
+from node_cli.tasks.series.observed import ROLES, Series
+from node_cli.tasks.series.schema import AutoregressiveConfig
 
 
 class Prediction(NamedTuple):

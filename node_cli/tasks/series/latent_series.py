@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from node_cli.config.series import LatentOdeConfig, RnnVaeConfig, VariationalConfig
-from node_cli.tasks.series.observed import Series
-from node_cli.tasks.series.latent_field import AutonomousField
-from node_cli.tasks.series.recognition import Encoder, OdeRnnEncoder, Posterior, RecurrentEncoder
 from node_cli.solving import SolveSpec, solve
+from node_cli.tasks.series.latent_field import AutonomousField
+from node_cli.tasks.series.observed import Series
+from node_cli.tasks.series.recognition import Encoder, OdeRnnEncoder, Posterior, RecurrentEncoder
+from node_cli.tasks.series.schema import LatentOdeConfig, RnnVaeConfig, VariationalConfig
 
 
 class Reconstruction(NamedTuple):

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from node_cli.tasks.series.observed import Series
-from node_cli.tasks.series.latent_field import AutonomousField
-from node_cli.tasks.series.tanh_rnn import TanhRNN
 from node_cli.solving import SolveSpec, solve
+from node_cli.tasks.series.latent_field import AutonomousField
+from node_cli.tasks.series.observed import Series
+from node_cli.tasks.series.tanh_rnn import TanhRNN
 
 
 class Posterior(NamedTuple):

@@ -39,8 +39,6 @@ class SyntheticSeriesConfig(DataSchema):
     test: Count
     points: Annotated[int, Field(ge=2, le=GRID_POINTS), f"an integer from 2 to {GRID_POINTS}"]
     noise: NonNegative
-    batch_size: Count
-    eval_batch_size: Count
 
     @model_validator(mode="after")
     def _fills_a_batch(self) -> SyntheticSeriesConfig:
@@ -88,8 +86,6 @@ class SeriesTableConfig(DataSchema):
     hidden: FromZeroBelowOne
     validation: BetweenZeroAndOne
     test: BetweenZeroAndOne
-    batch_size: Count
-    eval_batch_size: Count
 
     @model_validator(mode="after")
     def _has_a_file_and_three_parts(self) -> SeriesTableConfig:
@@ -138,6 +134,11 @@ class VariationalConfig(ModelSchema):
     samples: Count
     iwae_samples: Count
 
+    @property
+    def solves_an_ode(self) -> bool:
+        """Where the encoder does."""
+        return self.encoder == "ode-rnn"
+
 
 class LatentOdeConfig(VariationalConfig):
     """The latent ODE.
@@ -152,6 +153,11 @@ class LatentOdeConfig(VariationalConfig):
         tuple[Count, ...], AsTuple, Field(min_length=1), "a list of integers >= 1, such as [20,20]"
     ]
     poisson: bool
+
+    @property
+    def solves_an_ode(self) -> bool:
+        """It decodes by one."""
+        return True
 
 
 class RnnVaeConfig(VariationalConfig):
@@ -178,6 +184,11 @@ class AutoregressiveConfig(ModelSchema):
     gaps: bool
     noise: Positive
     learn_noise: bool
+
+    @property
+    def solves_an_ode(self) -> bool:
+        """Between two observations, in one of them."""
+        return self.name == "ode-rnn"
 
 
 SeriesModelConfig = LatentOdeConfig | RnnVaeConfig | AutoregressiveConfig

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from node_cli.config.series import SeriesTableConfig
 from node_cli.data.random_streams import random_stream
-from node_cli.tasks.series.observed import ROLES, Series
 from node_cli.errors import DataError
+from node_cli.tasks.series.observed import ROLES, Series
+from node_cli.tasks.series.schema import SeriesTableConfig
 
 _SPLIT = 8  # the stream of random numbers that splits and hides
 

@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from node_cli.config.series import GRID_POINTS, PeriodicConfig, SpiralsConfig
 from node_cli.data.random_streams import random_stream
 from node_cli.tasks.series.observed import ROLES, Series, choose_points
+from node_cli.tasks.series.schema import GRID_POINTS, PeriodicConfig, SpiralsConfig
 
 _SPIRAL_GRID = 1000  # points of a whole spiral
 _SPIRAL_END = 6 * math.pi

@@ -11,7 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from node_cli.config.series import (
+from node_cli.data.digest import file_digest
+from node_cli.solving import SolveSpec, record_solves, total
+from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
+from node_cli.tasks.series.autoregressive import Autoregressive
+from node_cli.tasks.series.latent_series import (
+    LatentOde,
+    LatentSeriesModel,
+    RnnVae,
+    importance_weighted_bound,
+    negative_elbo,
+)
+from node_cli.tasks.series.observed import ROLES, Role, Series, SeriesBatches, SeriesTraining
+from node_cli.tasks.series.schema import (
     AutoregressiveConfig,
     LatentOdeConfig,
     PeriodicConfig,
@@ -21,20 +33,8 @@ from node_cli.config.series import (
     SpiralsConfig,
     VariationalConfig,
 )
-from node_cli.data.digest import file_digest
-from node_cli.tasks.series.observed import ROLES, Role, Series, SeriesBatches, SeriesTraining
 from node_cli.tasks.series.series_table import read_series
 from node_cli.tasks.series.synthetic import periodic, spirals
-from node_cli.tasks.series.autoregressive import Autoregressive
-from node_cli.tasks.series.latent_series import (
-    LatentOde,
-    LatentSeriesModel,
-    RnnVae,
-    importance_weighted_bound,
-    negative_elbo,
-)
-from node_cli.solving import SolveSpec, record_solves, total
-from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

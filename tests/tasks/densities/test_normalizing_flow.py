@@ -4,11 +4,12 @@ import pytest
 import torch
 from torch.autograd.functional import jacobian
 
-from node_cli.config.flow import HypernetworkConfig, LayeredFlowConfig, TraceConfig
+from node_cli.config.flow import TraceConfig
+from node_cli.solving import SolveSpec
 from node_cli.tasks.densities.flow_dynamics import draw_noise
 from node_cli.tasks.densities.moving_batch_norm import MovingBatchNorm
 from node_cli.tasks.densities.normalizing_flow import NormalizingFlow, covariance_matrix
-from node_cli.solving import SolveSpec
+from node_cli.tasks.densities.schema import HypernetworkConfig, LayeredFlowConfig
 
 TIGHT = SolveSpec(rtol=1e-9, atol=1e-9)
 PENALTIES = (

@@ -3,9 +3,9 @@ import pytest
 import torch
 from PIL import Image
 
-from node_cli.tasks.densities.picture import read_image
 from node_cli.data.random_streams import random_stream
 from node_cli.errors import DataError
+from node_cli.tasks.densities.picture import read_image
 
 
 def test_any_picture_can_be_read_bright_or_dark(tmp_path):

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from node_cli.errors import DataError
 from node_cli.tasks.densities.points import PointBatches, ShuffledBatches
 from node_cli.tasks.densities.rows import read_table, split_table
-from node_cli.errors import DataError
 
 
 @pytest.fixture

@@ -3,6 +3,9 @@ import math
 import pytest
 import torch
 
+from node_cli.data.random_streams import random_stream
+from node_cli.tasks.densities.picture import ImageDensity
+from node_cli.tasks.densities.points import FreshBatches, held_out
 from node_cli.tasks.densities.shapes import (
     Checkerboard,
     Mixture,
@@ -14,9 +17,6 @@ from node_cli.tasks.densities.shapes import (
     TwoSpirals,
     eight_gaussians,
 )
-from node_cli.tasks.densities.picture import ImageDensity
-from node_cli.tasks.densities.points import FreshBatches, held_out
-from node_cli.data.random_streams import random_stream
 
 MIXTURE = Mixture(
     [1.0, 3.0],

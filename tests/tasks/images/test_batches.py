@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch.nn import functional
 
+from node_cli.errors import DataError
 from node_cli.tasks.images.batches import CROP_PADDING, EvalBatches, TrainBatches
 from node_cli.tasks.images.mnist import Images
-from node_cli.errors import DataError
 
 CPU = torch.device("cpu")
 

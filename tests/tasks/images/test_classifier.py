@@ -3,13 +3,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from node_cli.config.model import EulerNetConfig, OdeNetConfig, ResNetConfig
-from node_cli.tasks.images.euler_block import EulerBlock
-from node_cli.tasks.images.classifier import ImageClassifier
-from node_cli.tasks.images.field import ImageField
 from node_cli.models.ode_block import ODEBlock
-from node_cli.tasks.images.time_conv import TimeConv2d
 from node_cli.solving import SolveSpec, solve
+from node_cli.tasks.images.classifier import ImageClassifier
+from node_cli.tasks.images.euler_block import EulerBlock
+from node_cli.tasks.images.field import ImageField
+from node_cli.tasks.images.schema import EulerNetConfig, OdeNetConfig, ResNetConfig
+from node_cli.tasks.images.time_conv import TimeConv2d
 
 
 def odenet(**changes):

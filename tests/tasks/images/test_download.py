@@ -11,10 +11,10 @@ from urllib.error import URLError
 import pytest
 from torchvision import datasets
 
-from node_cli.data import download as download_module
+from node_cli.errors import DataError
+from node_cli.tasks.images import download as download_module
 from node_cli.tasks.images.download import download
 from node_cli.tasks.images.mnist import FILES, load
-from node_cli.errors import DataError
 
 from .conftest import write_small_set
 

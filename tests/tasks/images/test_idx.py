@@ -5,8 +5,8 @@ import struct
 import pytest
 import torch
 
-from node_cli.tasks.images.idx import read_idx, write_idx
 from node_cli.errors import DataError
+from node_cli.tasks.images.idx import read_idx, write_idx
 
 VALUES = torch.arange(2 * 3 * 4, dtype=torch.uint8).reshape(2, 3, 4)
 # Written out by hand from the format's description, so that reader and writer are not only

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from node_cli.errors import DataError
 from node_cli.tasks.images.idx import read_idx, sha256_of, write_idx
 from node_cli.tasks.images.make_mnist_mini import make_mnist_mini
 from node_cli.tasks.images.mnist import CHECKSUMS, FILES, MINI_FOLDER, read_checksums, read_part
-from node_cli.errors import DataError
 
 
 def make_source(root: Path, train: int, test: int) -> None:
@@ -48,7 +48,13 @@ def test_checksums_are_of_the_unpacked_bytes(tmp_path):
 
 
 def test_command_without_the_original_files_ends_in_one_sentence(tmp_path):
-    command = [sys.executable, "-m", "node_cli.tasks.images.make_mnist_mini", tmp_path, tmp_path / "out"]
+    command = [
+        sys.executable,
+        "-m",
+        "node_cli.tasks.images.make_mnist_mini",
+        tmp_path,
+        tmp_path / "out",
+    ]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "train-images-idx3-ubyte.gz: there is no such file" in ended.stderr

@@ -4,7 +4,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from node_cli.data import mnist
+from node_cli.errors import DataError
+from node_cli.tasks.images import mnist
 from node_cli.tasks.images.idx import read_idx, write_idx
 from node_cli.tasks.images.mnist import (
     CHECKSUMS,
@@ -15,7 +16,6 @@ from node_cli.tasks.images.mnist import (
     load_mini,
     read_part,
 )
-from node_cli.errors import DataError
 
 
 def config(name="mnist", root=None, validation=10, download=False):

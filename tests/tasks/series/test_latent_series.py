@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from node_cli.config.series import AutoregressiveConfig, LatentOdeConfig, RnnVaeConfig
-from node_cli.tasks.series.observed import ROLES, Series
+from node_cli.solving import SolveSpec, record_solves
 from node_cli.tasks.series.autoregressive import Autoregressive
 from node_cli.tasks.series.latent_field import ELU
 from node_cli.tasks.series.latent_series import (
@@ -15,9 +14,10 @@ from node_cli.tasks.series.latent_series import (
     importance_weighted_bound,
     negative_elbo,
 )
+from node_cli.tasks.series.observed import ROLES, Series
 from node_cli.tasks.series.recognition import OdeRnnEncoder, Posterior, RecurrentEncoder
+from node_cli.tasks.series.schema import AutoregressiveConfig, LatentOdeConfig, RnnVaeConfig
 from node_cli.tasks.series.tanh_rnn import TanhRNN
-from node_cli.solving import SolveSpec, record_solves
 
 SPEC = SolveSpec(rtol=1e-8, atol=1e-8)
 SHARED = {

@@ -3,11 +3,11 @@ import math
 import pytest
 import torch
 
-from node_cli.config.series import PeriodicConfig, SeriesTableConfig, SpiralsConfig
+from node_cli.errors import DataError
 from node_cli.tasks.series.observed import ROLES, SeriesBatches, SeriesTraining
+from node_cli.tasks.series.schema import PeriodicConfig, SeriesTableConfig, SpiralsConfig
 from node_cli.tasks.series.series_table import read_series
 from node_cli.tasks.series.synthetic import SPIRAL_STEP, periodic, spirals
-from node_cli.errors import DataError
 
 SIZES = {"series": 40, "validation": 6, "test": 5, "batch_size": 10, "eval_batch_size": 4}
 
