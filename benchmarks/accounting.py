@@ -26,9 +26,9 @@ from torchdiffeq import odeint, odeint_adjoint
 from node_cli.config.composition import validate_composed
 from node_cli.config.location import conf_dir
 from node_cli.config.run import RunConfig
-from node_cli.models.image_classifier import ImageClassifier
 from node_cli.models.ode_block import ODEBlock
-from node_cli.tasks import find_task
+from node_cli.tasks.images.classifier import ImageClassifier
+from node_cli.tasks.registry import find_task
 from node_cli.training.interruption import StopRequest
 from node_cli.training.loop import TrainingLoop
 from node_cli.training.recorder import Recorder

@@ -24,10 +24,11 @@ from side_by_side import copy_weights, load_example, stepper
 from sklearn.datasets import make_circles
 from torch import Tensor, nn
 
-from node_cli.config.flow import HypernetworkConfig, TraceConfig
-from node_cli.models.normalizing_flow import NormalizingFlow
+from node_cli.config.flow import TraceConfig
 from node_cli.solving import SolveSpec
 from node_cli.solving.spec import AdjointMode, Backend
+from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
+from node_cli.tasks.densities.schema import HypernetworkConfig
 
 POINTS = 512
 TOLERANCE = 1e-5

@@ -23,12 +23,12 @@ import torch
 from side_by_side import load_example, stepper
 from torch import Tensor, nn
 
-from node_cli.config.series import LatentOdeConfig
-from node_cli.data.series import ROLES, Series
-from node_cli.models.latent_series import LatentOde, negative_elbo
-from node_cli.models.recognition import RecurrentEncoder
 from node_cli.solving import SolveSpec
 from node_cli.solving.spec import AdjointMode
+from node_cli.tasks.series.latent_series import LatentOde, negative_elbo
+from node_cli.tasks.series.observed import ROLES, Series
+from node_cli.tasks.series.recognition import RecurrentEncoder
+from node_cli.tasks.series.schema import LatentOdeConfig
 
 TOLERANCES = {"default": (1e-7, 1e-9), "ours": (1e-3, 1e-4)}
 NOISE = 0.3

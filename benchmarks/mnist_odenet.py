@@ -22,12 +22,12 @@ from side_by_side import copy_weights, load_example
 from torch import Tensor, nn
 from torch.nn import functional
 
-from node_cli.config.model import OdeNetConfig, ResNetConfig
-from node_cli.data.batches import TrainBatches
-from node_cli.data.mnist import load_mini
-from node_cli.models.image_classifier import ImageClassifier
 from node_cli.solving import SolveSpec
 from node_cli.solving.spec import AdjointMode
+from node_cli.tasks.images.batches import TrainBatches
+from node_cli.tasks.images.classifier import ImageClassifier
+from node_cli.tasks.images.mnist import load_mini
+from node_cli.tasks.images.schema import OdeNetConfig, ResNetConfig
 
 TOLERANCE = 1e-3
 

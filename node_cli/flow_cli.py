@@ -23,7 +23,7 @@ from node_cli.writing import write_whole
 
 if TYPE_CHECKING:
     from node_cli.config.run import RunConfig
-    from node_cli.models.normalizing_flow import NormalizingFlow
+    from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
 
 _CHUNK = 10_000
 _FARTHEST = 1e6
@@ -99,7 +99,7 @@ def _sample(options: argparse.Namespace) -> None:
 def _log_density(options: argparse.Namespace) -> None:
     import torch
 
-    from node_cli.data.table import read_table
+    from node_cli.tasks.densities.rows import read_table
 
     _refuse_an_impossible_output(options.output)
     if options.output.resolve() == options.points.resolve():
@@ -141,10 +141,10 @@ def _load(folder: Path, tolerance: float | None) -> NormalizingFlow:
     """The flow of a run, with the weights of its best epoch, solved as in the run's evaluation."""
     import torch
 
-    from node_cli.config.flow import FlowConfig
-    from node_cli.models.normalizing_flow import dimensions_of
     from node_cli.studies.subject import solving_modules
-    from node_cli.tasks.base_density import build_flow
+    from node_cli.tasks.densities.density_task import build_flow
+    from node_cli.tasks.densities.normalizing_flow import dimensions_of
+    from node_cli.tasks.densities.schema import FlowConfig
     from node_cli.training.checkpoint import checkpoint_paths, config_of, read_checkpoint
 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

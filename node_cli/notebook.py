@@ -139,7 +139,7 @@ class Run:
         import torch
 
         from node_cli.studies.subject import solving_modules
-        from node_cli.tasks import find_task
+        from node_cli.tasks.registry import find_task
         from node_cli.training.checkpoint import checkpoint_paths, config_of, read_checkpoint
         from node_cli.training.restoration import restore_model
 

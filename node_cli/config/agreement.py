@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from node_cli.config.flow import FlowConfig
-from node_cli.config.model import OdeNetConfig, interval, solves_an_ode
 from node_cli.config.solving import METHODS
 from node_cli.config.study import GradientFidelityConfig, MemoryScalingConfig
-from node_cli.config.task import members_of, tasks_with
 
 if TYPE_CHECKING:
     from node_cli.config.run import RunConfig
@@ -17,75 +14,38 @@ if TYPE_CHECKING:
 
 def disagreements(config: RunConfig) -> Iterator[str]:
     """One sentence for each pair of groups that do not go together."""
-    misfits = list(_of_the_task(config))
-    if misfits:  # what follows would only be confusing
-        yield from misfits
-        return
-    if solves_an_ode(config.model):
+    own = list(config.model.disagreements(config))
+    yield from own
+    if config.model.solves_an_ode:
+        if not own:
+            yield from _of_the_gradients(config)
         yield from _of_the_solve(config)
         yield from _of_the_study(config)
         yield from _of_the_evaluation(config)
     else:
         yield from _without_a_solve(config)
-    if isinstance(config.model, FlowConfig):
-        yield from _of_the_flow(config, config.model)
-    else:
-        yield from _without_a_flow(config)
-
-
-def _of_the_task(config: RunConfig) -> Iterator[str]:
-    task = config.task.name
-    groups: tuple[tuple[Literal["model", "data"], str], ...] = (
-        ("model", config.model.name),
-        ("data", config.data.name),
-    )
-    for group, name in groups:
-        known = members_of(task, group)
-        if name not in known:
-            others = " and ".join(f"task={other}" for other in tasks_with(group, name))
-            yield (
-                f"task={task} {group}={name}: they do not go together; {group}={name} is for"
-                f" {others or 'no task'}. With task={task} use {group}={', '.join(known)}."
-            )
+    if not config.model.has_trace:
+        yield from _without_a_trace(config)
 
 
 def _without_a_solve(config: RunConfig) -> Iterator[str]:
     model, study, adjoint = config.model, config.study, config.adjoint
+    instead = f"use model={config.ode_model}"
     if study.name != "none":
-        yield f"study={study.name} model={model.name}: this model solves no ODE; use model=odenet."
+        yield f"study={study.name} model={model.name}: this model solves no ODE; {instead}."
     if adjoint.check_every is not None:
         yield (
             f"adjoint.check_every={adjoint.check_every} model={model.name}: this model solves no"
-            " ODE; leave it out, or use model=odenet."
+            f" ODE; leave it out, or {instead}."
         )
     if config.evaluation.differs:
         yield (
             f"evaluation model={model.name}: this model solves no ODE; leave the settings of"
-            " evaluation out, or use model=odenet."
+            f" evaluation out, or {instead}."
         )
 
 
-def _of_the_flow(config: RunConfig, model: FlowConfig) -> Iterator[str]:
-    trace, name = config.trace, config.model.name
-    if trace.name == "none":
-        yield (
-            f"model={name} trace=none: a flow needs the trace of its Jacobian; use"
-            " trace=closed-form, trace=exact or trace=hutchinson."
-        )
-    if trace.name == "closed-form" and model.hidden_layers != 1:
-        yield (
-            f"model={name} trace=closed-form: only a field with one hidden layer has a closed form,"
-            f" and this one has {model.hidden_layers}; use trace=exact or trace=hutchinson, or"
-            " model.hidden=[64]."
-        )
-    if config.trainer.precision != "fp32":
-        yield (
-            f"model={name} trainer.precision={config.trainer.precision}: a density needs single"
-            " precision; use trainer.precision=fp32."
-        )
-
-
-def _without_a_flow(config: RunConfig) -> Iterator[str]:
+def _without_a_trace(config: RunConfig) -> Iterator[str]:
     name = config.model.name
     if config.trace.name != "none":
         yield f"model={name} trace={config.trace.name}: this model has no trace; use trace=none."
@@ -114,7 +74,7 @@ def _of_the_study(config: RunConfig) -> Iterator[str]:
             f"study=memory-scaling solver={solver.name}: its steps are given; use a fixed-step"
             " solver such as solver=rk4."
         )
-    if study.name == "figure-3" and interval(config.model) is None:
+    if study.name == "figure-3" and config.model.interval is None:
         yield (
             f"study=figure-3 model={config.model.name}: it is drawn for models with one interval;"
             " use study=gradient-fidelity or study=memory-scaling."
@@ -126,21 +86,9 @@ def _of_the_study(config: RunConfig) -> Iterator[str]:
         )
 
 
-def _of_the_solve(config: RunConfig) -> Iterator[str]:
-    solver, adjoint, model = config.solver, config.adjoint, config.model
-    if isinstance(model, OdeNetConfig) and model.name == "rk-net":
-        if not solver.is_runge_kutta:
-            yield (
-                f"model=rk-net solver={solver.name}: RK-Net is backpropagated through a"
-                " Runge-Kutta solver; use one such as solver=dopri5 or solver=rk4, or"
-                " model=odenet."
-            )
-        if adjoint.mode != "direct":
-            yield (
-                f"model=rk-net adjoint={adjoint.mode}: RK-Net is backpropagated directly;"
-                " use adjoint=direct, or model=odenet."
-            )
-    elif solver.kind == "scipy" and not adjoint.continuous:
+def _of_the_gradients(config: RunConfig) -> Iterator[str]:
+    solver, adjoint = config.solver, config.adjoint
+    if solver.kind == "scipy" and not adjoint.continuous:
         yield (
             f"solver={solver.name} adjoint={adjoint.mode}: SciPy runs outside of torch, so"
             " nothing can be backpropagated through it; use adjoint=full or adjoint=seminorm."
@@ -150,14 +98,17 @@ def _of_the_solve(config: RunConfig) -> Iterator[str]:
             f"solver={solver.name} adjoint=checkpointed: only the steps of Runge-Kutta solvers"
             " can be replayed one by one; use one such as solver=dopri5, or adjoint=full."
         )
-    if solver.num_steps is None:
-        yield from _of_the_step(config, "solver.step_size", solver.step_size)
+
+
+def _of_the_solve(config: RunConfig) -> Iterator[str]:
+    if config.solver.num_steps is None:
+        yield from _of_the_step(config, "solver.step_size", config.solver.step_size)
     yield from _of_the_backward_solve(config)
     yield from _of_the_backend(config)
 
 
 def _of_the_step(config: RunConfig, name: str, step: float | None) -> Iterator[str]:
-    end = interval(config.model)
+    end = config.model.interval
     if step is not None and end is not None and step > end:
         yield f"{name}={step:g}: must be at most model.T={end:g}, the length of the interval."
 

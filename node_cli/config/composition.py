@@ -17,9 +17,10 @@ from omegaconf.errors import OmegaConfBaseException
 from node_cli.config import overrides as words
 from node_cli.config.catalogue import Catalogue, about_yaml
 from node_cli.config.hydra_settings import check_folders, refuse_references
-from node_cli.config.run import RunConfig, validate
+from node_cli.config.run import RunConfig
 from node_cli.config.spelling import did_you_mean
 from node_cli.errors import ConfigError
+from node_cli.tasks.validation import validate
 
 # The classes that the config may name: launchers, sweepers, Optuna's samplers, Python's logging.
 _KNOWN_CODE = re.compile(

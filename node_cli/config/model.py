@@ -1,84 +1,40 @@
-"""The group ``model``: image classifiers, and continuous flows, which have a file of their own."""
+"""What the settings of all models have in common; each family of tasks brings its own."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from pydantic import Field, field_validator
+from node_cli.config.schema import Schema
 
-from node_cli.config.flow import HypernetworkConfig, LayeredFlowConfig
-from node_cli.config.schema import Count, Positive, Schema
-from node_cli.config.series import (
-    AutoregressiveConfig,
-    LatentOdeConfig,
-    SeriesModelConfig,
-    VariationalConfig,
-)
+if TYPE_CHECKING:
+    from node_cli.config.run import RunConfig
 
 
-class ImageClassifierConfig(Schema):
-    """What all image classifiers share.
+class ModelSchema(Schema):
+    """The base of the members of the group ``model``.
 
     Attributes:
-        stem: how the image is downsampled.
-        channels: of the stem's output and of the block of depth.
+        name: of the member; each schema says which names are its own by a ``Literal``.
     """
 
-    stem: Literal["conv", "residual"]
-    channels: Count
+    name: str
 
-    @field_validator("channels")
-    @classmethod
-    def _fills_the_groups(cls, channels: int) -> int:
-        if channels > 32 and channels % 32:
-            below = channels - channels % 32
-            raise ValueError(
-                f"model.channels={channels}: must be at most 32 or a multiple of 32, because of"
-                f" group normalisation; the nearest are {below} and {below + 32}."
-            )
-        return channels
+    @property
+    def solves_an_ode(self) -> bool:
+        """Whether it has a solve that the groups ``solver`` and ``adjoint`` decide about."""
+        return False
 
+    @property
+    def interval(self) -> float | None:
+        """The length of the interval over which its ODE is solved; None: the data decide."""
+        return None
 
-class OdeNetConfig(ImageClassifierConfig):
-    """ODE-Net and RK-Net: ``y(0) -> y(T)``; with ``learn_time``, ``T`` is a parameter."""
+    @property
+    def has_trace(self) -> bool:
+        """Whether the groups ``trace`` and ``regularization`` are for it."""
+        return False
 
-    name: Literal["odenet", "rk-net"]
-    T: Positive
-    learn_time: bool
-
-
-class ResNetConfig(ImageClassifierConfig):
-    """Residual blocks in the place of the ODE."""
-
-    name: Literal["resnet"]
-    blocks: Count
-
-
-class EulerNetConfig(ImageClassifierConfig):
-    """``blocks`` Euler steps of ``T / blocks``; ``tied``: all of one vector field."""
-
-    name: Literal["euler-net"]
-    T: Positive
-    blocks: Count
-    tied: bool
-
-
-ClassifierConfig = OdeNetConfig | ResNetConfig | EulerNetConfig
-FlowModelConfig = HypernetworkConfig | LayeredFlowConfig
-ModelConfig = Annotated[
-    ClassifierConfig | FlowModelConfig | SeriesModelConfig, Field(discriminator="name")
-]
-
-
-def solves_an_ode(model: ModelConfig) -> bool:
-    """Whether a model has a solve that the groups ``solver`` and ``adjoint`` decide about."""
-    if isinstance(model, VariationalConfig):
-        return isinstance(model, LatentOdeConfig) or model.encoder == "ode-rnn"
-    if isinstance(model, AutoregressiveConfig):
-        return model.name == "ode-rnn"
-    return isinstance(model, OdeNetConfig | FlowModelConfig)
-
-
-def interval(model: ModelConfig) -> float | None:
-    """The length of the interval over which a model's ODE is solved; None: the data decide."""
-    return model.T if isinstance(model, OdeNetConfig | FlowModelConfig) else None
+    def disagreements(self, config: RunConfig) -> Iterator[str]:
+        """What this model does not go with, a sentence each, beside what holds for all models."""
+        yield from ()

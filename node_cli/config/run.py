@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from node_cli.config.agreement import disagreements
-from node_cli.config.data import DataConfig
+from node_cli.config.data import DataSchema
 from node_cli.config.evaluation import EvaluationConfig
-from node_cli.config.explanation import explain
 from node_cli.config.flow import RegularizationConfig, TraceConfig
-from node_cli.config.model import ModelConfig
+from node_cli.config.model import ModelSchema
 from node_cli.config.schema import AsTuple, Schema, Seed
 from node_cli.config.solving import AdjointConfig, BackendConfig, SolverConfig, ToleranceConfig
 from node_cli.config.study import StudyConfig
 from node_cli.config.task import TaskConfig
 from node_cli.config.training import OptimizerConfig, ScheduleConfig, TrainerConfig
-from node_cli.errors import ConfigError, DisagreementError
 
 Objective = Literal["error", "nfe_forward", "nfe_backward", "saved_bytes", "seconds"]
 
@@ -31,7 +28,16 @@ class DebugConfig(Schema):
 
 
 class RunConfig(Schema):
-    """Everything that a run is told; ``model_dump(mode="json")`` gives it back as plain values."""
+    """Everything that a run is told; ``model_dump(mode="json")`` gives it back as plain values.
+
+    The task decides what ``model`` and ``data`` may be, in a schema of its own: see
+    ``node_cli.tasks.validation``.
+
+    Attributes:
+        ode_model: the model to advise where one is needed that solves an ODE.
+    """
+
+    ode_model: ClassVar[str]
 
     seed: Seed
     objectives: Annotated[
@@ -41,8 +47,8 @@ class RunConfig(Schema):
         "a list of error, nfe_forward, nfe_backward, saved_bytes, seconds",
     ]
     task: TaskConfig
-    model: ModelConfig
-    data: DataConfig
+    model: ModelSchema
+    data: DataSchema
     optimizer: OptimizerConfig
     schedule: ScheduleConfig
     trainer: TrainerConfig
@@ -62,22 +68,3 @@ class RunConfig(Schema):
         if problems:
             raise ValueError("\n".join(problems))
         return self
-
-
-def validate(config: Mapping[str, Any]) -> RunConfig:
-    """The config as a ``RunConfig``.
-
-    Args:
-        config: plain values, as YAML has them.
-
-    Raises:
-        ConfigError: one sentence for each thing that is wrong.
-        DisagreementError: the same, where only groups do not go together.
-    """
-    try:
-        return RunConfig.model_validate(dict(config))
-    except ValidationError as error:
-        # The groups are held against each other once each of them is right.
-        disagree = all(not problem["loc"] for problem in error.errors())
-        kind = DisagreementError if disagree else ConfigError
-        raise kind("\n".join(explain(RunConfig, error))) from error

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import get_args
 
 from node_cli.config.agreement import disagreements
-from node_cli.config.model import solves_an_ode
 from node_cli.config.run import RunConfig
 from node_cli.config.solving import AdjointMode
 from node_cli.errors import is_out_of_memory
@@ -42,7 +41,7 @@ def told_in_training(config: RunConfig, study: bool = False) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        solves = solves_an_ode(config.model)
+        solves = config.model.solves_an_ode
         modes = sparing_modes(SolveSpec.from_config(config)) if solves else ()
         without_memory = MemoryShortageError(shortage(error), modes)
         without_memory.tell(training)

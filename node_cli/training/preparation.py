@@ -14,8 +14,8 @@ from node_cli.config.recording import overrides_file
 from node_cli.config.run import RunConfig
 from node_cli.config.settings import deciding_settings
 from node_cli.errors import ConfigError
-from node_cli.tasks import find_task
 from node_cli.tasks.base import Task
+from node_cli.tasks.registry import find_task
 from node_cli.training.checkpoint import check_same_experiment, checkpoint_paths, read_checkpoint
 from node_cli.training.interruption import StopRequest
 from node_cli.training.loop import TrainingLoop

@@ -9,7 +9,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from node_cli.config.model import solves_an_ode
 from node_cli.config.run import RunConfig
 from node_cli.tasks.base import BestMetric
 from node_cli.training.epoch_table import number
@@ -23,7 +22,7 @@ def opening_parts(
     """What is about to be trained, on what, and how it is solved."""
     parts = [config.task.name, f"data {data}", f"model {config.model.name}"]
     parts.append(f"{parameter_count(model):,} parameters")
-    if solves_an_ode(config.model):
+    if config.model.solves_an_ode:
         solver, tolerance = config.solver, config.tolerance
         parts.append(f"solver {solver.name}")
         if solver.kind == "fixed":

@@ -20,7 +20,7 @@ from node_cli.folder_lock import FolderLock
 from node_cli.log_file import logged_to
 from node_cli.studies import study_of
 from node_cli.studies.table import write_table
-from node_cli.tasks import find_task
+from node_cli.tasks.registry import find_task
 from node_cli.training.checkpoint import checkpoint_paths, read_checkpoint
 from node_cli.training.failures import told_in_training
 from node_cli.training.interruption import StopRequest

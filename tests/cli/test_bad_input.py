@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from node_cli.cli import node_train as node_train_here
-from node_cli.data.idx import write_idx
+from node_cli.tasks.images.idx import write_idx
 
 
 @pytest.mark.parametrize(

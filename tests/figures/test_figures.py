@@ -5,10 +5,10 @@ import pytest
 from PIL import Image
 
 from node_cli.figures.canvas import new_figure
-from node_cli.figures.classification import confusion_matrix, labelled_samples
 from node_cli.figures.curves import curves_by_epoch
-from node_cli.figures.density import Frame, animation
 from node_cli.figures.panels import Panel, panels
+from node_cli.tasks.densities.figures import Frame, animation
+from node_cli.tasks.images.figures import confusion_matrix, labelled_samples
 
 CLASSES = tuple("0123456789")
 
@@ -109,7 +109,7 @@ def test_an_animation_lays_its_figure_out_once(monkeypatch):
         made.append(size)
         return new_figure(*size)
 
-    monkeypatch.setattr("node_cli.figures.density.new_figure", counted)
+    monkeypatch.setattr("node_cli.tasks.densities.figures.new_figure", counted)
     animation(frames(5), BOX, "circles")
     assert len(made) == 1
 

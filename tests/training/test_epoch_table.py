@@ -3,7 +3,7 @@ from itertools import count, takewhile
 
 import pytest
 
-from node_cli.tasks import find_task
+from node_cli.tasks.registry import find_task
 from node_cli.training.epoch_table import EpochTable, elapsed, is_shown, number
 from node_cli.training.progress import RunProgress
 

@@ -10,7 +10,7 @@ from node_cli.cli import node_train
 from node_cli.config.solving import METHODS
 from node_cli.errors import DivergenceError, SolverError
 from node_cli.solving.failures import MemoryShortageError
-from node_cli.tasks.cnf_2d import TASK
+from node_cli.tasks.densities.cnf_2d import TASK
 from node_cli.training.failures import possible_modes, told_in_training
 from node_cli.training.interruption import StopRequest
 from node_cli.training.run import run

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from node_cli.tasks import find_task
+from node_cli.tasks.registry import find_task
 from node_cli.training.interruption import StopRequest
 from node_cli.training.progress import RunProgress
 from node_cli.training.report_lines import closing_parts, epoch_line, opening_parts, packed

@@ -1,0 +1,1 @@
+"""Densities, learned by continuous normalizing flows."""

@@ -1,0 +1,126 @@
+"""Continuous normalizing flows of the rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from node_cli.data.digest import file_digest
+from node_cli.tasks.base import Audit, EvaluationData, Loaders
+from node_cli.tasks.densities.density_task import DensityTask, build_flow, inversion_error
+from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
+from node_cli.tasks.densities.points import PointBatches, ShuffledBatches
+from node_cli.tasks.densities.rows import Split, Table, read_table, split_table
+from node_cli.tasks.densities.schema import TableConfig
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SHOWN_POINTS = 2_000
+_FIGURE_SEED = 0
+
+
+class CnfTabular(DensityTask):
+    """FFJORD's experiment on tables (Grathwohl et al. 2019, section 4.2), on a user's own file."""
+
+    @cached_property
+    def _table(self) -> tuple[Table, Split]:
+        data = self.config.data
+        assert isinstance(data, TableConfig)
+        assert data.path is not None
+        table = read_table(Path(data.path))
+        return table, split_table(table, data.validation, data.test, self.config.seed)
+
+    @property
+    def data_label(self) -> str:
+        """The name of the file."""
+        assert isinstance(self.config.data, TableConfig)
+        return Path(self.config.data.path or "").name
+
+    @cached_property
+    def data_digest(self) -> str:
+        """SHA-256 of the file."""
+        assert isinstance(self.config.data, TableConfig)
+        return file_digest(Path(self.config.data.path or ""))
+
+    @property
+    def dimensions(self) -> int:
+        """The number of columns."""
+        return len(self._table[0].columns)
+
+    def build_model(self) -> nn.Module:
+        """A flow that standardises by the mean and the deviation of the training rows."""
+        table, split = self._table
+        model = build_flow(self.config, self.dimensions)
+        model.columns = table.columns
+        model.standardise(split.mean, split.std)
+        return model
+
+    def loaders(self, device: torch.device) -> Loaders:
+        """Batches of rows ``[B, d]``, in the units of the file."""
+        _, split = self._table
+        data = self.config.data
+        return Loaders(
+            train=ShuffledBatches(split.train, data.batch_size, self.config.seed, device),
+            val=PointBatches(split.validation, data.eval_batch_size, device),
+            test=PointBatches(split.test, data.eval_batch_size, device),
+        )
+
+    def figures(
+        self, model: nn.Module, data: EvaluationData, history: Sequence[Mapping[str, float]]
+    ) -> dict[str, Figure]:
+        """Pairs of the first columns, data and samples; curves over epochs."""
+        from node_cli.tasks.densities.figures import pair_plots
+
+        assert isinstance(model, NormalizingFlow)
+        assert isinstance(data, PointBatches)
+        rows = data.points[:_SHOWN_POINTS]
+        generator = torch.Generator().manual_seed(_FIGURE_SEED)
+        samples = model.sample(len(rows), generator)
+        return {
+            "pairs": pair_plots(
+                rows.cpu().numpy(),
+                samples.cpu().numpy(),
+                self._table[0].columns,
+                f"{self.data_label}: validation rows below the diagonal, samples above",
+            ),
+            **self.curves(history),
+        }
+
+    def audit(
+        self,
+        model: nn.Module,
+        data: EvaluationData,
+        draw: bool,
+        steps: int,
+        tell: Callable[[str], None],
+    ) -> Audit:
+        """Inversion error on test rows, and their NLL by a Gaussian, for comparison."""
+        assert isinstance(model, NormalizingFlow)
+        assert isinstance(data, PointBatches)
+        metrics = inversion_error(model, next(iter(data)))
+        gaussian = nll_of_gaussian(self._table[1].train, data.points.cpu())
+        if gaussian is not None:
+            metrics["nll_of_gaussian"] = gaussian
+        return Audit(metrics)
+
+
+def nll_of_gaussian(train: Tensor, test: Tensor) -> float | None:
+    """The NLL of rows, in nats, by the Gaussian with mean and covariance of the training rows.
+
+    None where that covariance is singular.
+    """
+    rows = train.double()
+    factor, failed = torch.linalg.cholesky_ex(torch.cov(rows.t()).reshape(2 * (rows.shape[1],)))
+    if int(failed):
+        return None
+    gaussian = torch.distributions.MultivariateNormal(rows.mean(dim=0), scale_tril=factor)
+    return -float(gaussian.log_prob(test.double()).mean())
+
+
+TASK = CnfTabular

@@ -1,0 +1,125 @@
+"""What all tasks share that learn a density with a normalizing flow."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from torch import Tensor, nn
+
+from node_cli.config.run import RunConfig
+from node_cli.errors import ConfigError
+from node_cli.solving import SolveSpec
+from node_cli.tasks.base import Batch, BestMetric, Task
+from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
+from node_cli.tasks.densities.schema import FlowConfig
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class DensityTask(Task):
+    """Maximum likelihood of points, with the integrals of the ``regularization`` group."""
+
+    best: ClassVar[BestMetric] = BestMetric("nll", "min", "NLL", "nats")
+
+    @property
+    @abstractmethod
+    def dimensions(self) -> int:
+        """The number of coordinates of a point."""
+
+    def build_model(self) -> nn.Module:
+        """A flow from a Gaussian base to the data.
+
+        Raises:
+            ConfigError: the base's covariance is for another number of dimensions.
+        """
+        return build_flow(self.config, self.dimensions)
+
+    def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        r"""The mean negative log-likelihood in nats, in standardised units, plus penalties.
+
+        .. math:: -\frac{1}{N} \sum_n \log p(x_n) + \sum_k \lambda_k \frac{1}{N} \sum_n
+                  \int k(t, z_n(t))\, dt
+
+        The metrics are ``nll``, in the units of the data, and the mean of each integral.
+        """
+        assert isinstance(model, NormalizingFlow)
+        likelihood = model(batch)
+        nll = -likelihood.log_density.mean()
+        loss = nll - float(model.scale.log().sum())
+        metrics = {"nll": nll.detach()}
+        for name, weight in self.config.regularization.weights.items():
+            integral = likelihood.penalties[name].mean()
+            loss = loss + weight * integral
+            metrics[name] = integral.detach()
+        return loss, metrics
+
+    def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
+        """``loss`` without penalties, ``nll`` and ``bits_per_dim`` over all points.
+
+        ``nll``, in nats, and ``bits_per_dim`` are in the units of the data, ``loss`` in
+        standardised ones.
+        """
+        assert isinstance(model, NormalizingFlow)
+        total, count = 0.0, 0
+        for points in batches:
+            log_density = model(points).log_density
+            total -= float(log_density.double().sum())
+            count += len(points)
+        nll = total / count
+        return {
+            "loss": nll - float(model.scale.log().sum()),
+            "nll": nll,
+            "bits_per_dim": nll / (self.dimensions * math.log(2)),
+        }
+
+    def curves(self, history: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
+        """The likelihood and the evaluations against the epoch."""
+        from node_cli.figures.curves import curves_by_epoch
+
+        label = self.data_label
+        return {
+            "nll_per_epoch": curves_by_epoch(
+                history, {"nll/train": "training", "nll/val": "validation"}, "NLL, nats", label
+            ),
+            "nfe_per_epoch": curves_by_epoch(
+                history,
+                {"nfe/forward": "NFE-F", "nfe/backward": "NFE-B"},
+                "evaluations of the vector field a step",
+                label,
+            ),
+        }
+
+
+def build_flow(config: RunConfig, dimensions: int) -> NormalizingFlow:
+    """The flow that a config asks for, for points of ``dimensions`` coordinates.
+
+    Raises:
+        ConfigError: the base's covariance is for another number of dimensions.
+    """
+    assert isinstance(config.model, FlowConfig)
+    try:
+        return NormalizingFlow(
+            config.model,
+            dimensions,
+            SolveSpec.from_config(config),
+            config.trace,
+            tuple(config.regularization.weights),
+        )
+    except ValueError as error:
+        raise ConfigError(f"{error}.") from error
+
+
+def inversion_error(model: NormalizingFlow, points: Tensor) -> dict[str, float]:
+    r"""The mean and the largest :math:`\|x - f^{-1}(f(x))\|_2` over points ``[N, d]``.
+
+    In standardised units, so that no column decides it by its size.
+    """
+    distances = ((points - model.inverse(model(points).base)) / model.scale).norm(dim=1)
+    return {
+        "inversion_error": float(distances.mean()),
+        "inversion_error_max": float(distances.max()),
+    }

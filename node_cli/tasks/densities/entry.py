@@ -1,0 +1,31 @@
+"""The tasks of densities: continuous normalizing flows in the plane and of a table."""
+
+from node_cli.tasks.densities.schema import (
+    CheckerboardConfig,
+    HypernetworkConfig,
+    LayeredFlowConfig,
+    MixtureConfig,
+    PictureConfig,
+    ShapeConfig,
+    TableConfig,
+)
+from node_cli.tasks.entry import TaskEntry
+
+_FLOWS = (HypernetworkConfig, LayeredFlowConfig)
+
+TASKS = (
+    TaskEntry(
+        "cnf-2d",
+        "node_cli.tasks.densities.cnf_2d",
+        models=_FLOWS,
+        data=(ShapeConfig, CheckerboardConfig, MixtureConfig, PictureConfig),
+        ode_model="hypernetwork",
+    ),
+    TaskEntry(
+        "cnf-tabular",
+        "node_cli.tasks.densities.cnf_tabular",
+        models=_FLOWS,
+        data=(TableConfig,),
+        ode_model="concat-squash",
+    ),
+)

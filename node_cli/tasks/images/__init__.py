@@ -1,0 +1,1 @@
+"""Classifiers of images: ODE-Net, RK-Net, ResNet and Euler-Net."""

@@ -1,0 +1,72 @@
+"""Image classifiers: a downsampling stem, a block of depth, a linear head."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from node_cli.models.ode_block import ODEBlock
+from node_cli.solving import SolveSpec
+from node_cli.tasks.images.euler_block import EulerBlock
+from node_cli.tasks.images.field import ImageField
+from node_cli.tasks.images.normalization import group_norm
+from node_cli.tasks.images.residual import ResidualBlock
+from node_cli.tasks.images.schema import ClassifierConfig, EulerNetConfig, ResNetConfig
+
+
+class ImageClassifier(nn.Module):
+    """The networks of Chen et al. 2018, section 3, as torchdiffeq's MNIST example has them.
+
+    They differ in the block of depth alone: an ODE (``odenet``, and ``rk-net``, which is
+    backpropagated directly), residual blocks (``resnet``) or Euler steps (``euler-net``).
+
+    Args:
+        config: the ``model`` group.
+        spec: how an ODE block is solved; the other models do not use it.
+        classes: number of classes.
+    """
+
+    def __init__(self, config: ClassifierConfig, spec: SolveSpec, classes: int = 10) -> None:
+        super().__init__()
+        make_stem = _residual_stem if config.stem == "residual" else _conv_stem
+        self.stem = make_stem(config.channels)
+        self.depth = _depth(config, spec)
+        self.head = nn.Sequential(
+            group_norm(config.channels),
+            nn.ReLU(inplace=True),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Linear(config.channels, classes),
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits ``[N, classes]`` of images ``[N, 1, H, W]`` with values in ``[0, 1]``."""
+        logits: Tensor = self.head(self.depth(self.stem(images)))
+        return logits
+
+
+def _conv_stem(channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(1, channels, 3),
+        group_norm(channels),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(channels, channels, 4, stride=2, padding=1),
+        group_norm(channels),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(channels, channels, 4, stride=2, padding=1),
+    )
+
+
+def _residual_stem(channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(1, channels, 3),
+        ResidualBlock(channels, stride=2),
+        ResidualBlock(channels, stride=2),
+    )
+
+
+def _depth(config: ClassifierConfig, spec: SolveSpec) -> nn.Module:
+    if isinstance(config, ResNetConfig):
+        return nn.Sequential(*(ResidualBlock(config.channels) for _ in range(config.blocks)))
+    if isinstance(config, EulerNetConfig):
+        return EulerBlock(lambda: ImageField(config.channels), config.blocks, config.T, config.tied)
+    return ODEBlock(ImageField(config.channels), spec, config.T, config.learn_time)

@@ -1,0 +1,225 @@
+"""MNIST, its sample mnist-mini and Fashion-MNIST, read whole into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from node_cli.errors import DataError
+from node_cli.tasks.images.download import download
+from node_cli.tasks.images.idx import read_idx
+from node_cli.tasks.images.stratified import proportional_sizes, spread_over_classes
+
+if TYPE_CHECKING:
+    from node_cli.tasks.images.schema import ImagesConfig
+
+MINI_FOLDER = Path(__file__).parent / "mnist_mini"
+CHECKSUMS = "SHA256SUMS"
+HEIGHT = WIDTH = 28
+
+Part = Literal["train", "t10k"]
+PARTS: tuple[Part, ...] = get_args(Part)
+DIGITS = tuple("0123456789")
+GARMENTS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+
+def image_file(part: Part) -> str:
+    """Name of the file of a part's images, unpacked."""
+    return f"{part}-images-idx3-ubyte"
+
+
+def label_file(part: Part) -> str:
+    """Name of the file of a part's labels, unpacked."""
+    return f"{part}-labels-idx1-ubyte"
+
+
+FILES = tuple(name for part in PARTS for name in (image_file(part), label_file(part)))
+
+
+@dataclass(frozen=True, eq=False)
+class Images:
+    """Grey images and their classes.
+
+    Attributes:
+        pixels: uint8 [N, 28, 28], 0 is the background.
+        labels: int64 [N], 0 to 9.
+    """
+
+    pixels: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, chosen: Tensor) -> Images:
+        """The images at ``chosen``, places or a mask."""
+        return Images(self.pixels[chosen], self.labels[chosen])
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSets:
+    """A data set in its three parts.
+
+    Attributes:
+        name: as it stands beside every result.
+        classes: the name of each label.
+        train: images to learn from.
+        validation: training images held out to choose the best checkpoint.
+        test: images for the final figures only.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Images
+    validation: Images
+    test: Images
+
+
+def load(config: ImagesConfig) -> ImageSets:
+    """Read the data set that ``config`` names.
+
+    ``mnist`` and ``fashion-mnist`` lie as torchvision lays them out, in ``<root>/MNIST/raw`` or
+    ``<root>/FashionMNIST/raw``, gzipped or not; the gzipped file is taken where both exist,
+    because it carries a checksum.
+
+    The validation set is made of ``config.validation`` training images: each class in proportion
+    to its count, evenly spaced over the class in file order. It does not depend on the seed, so
+    runs with different seeds are validated on the same images.
+
+    Raises:
+        DataError: a file is missing (or could not be downloaded), damaged, or does not hold what
+            its name says; or no training image would be left.
+    """
+    if config.name == "mnist-mini":
+        return load_mini(config.validation)
+    if config.root is None:
+        raise DataError(f"{config.name} needs data.root=PATH, the folder of its files.")
+    root = Path(config.root).expanduser()
+    dataset: Literal["MNIST", "FashionMNIST"] = "MNIST"
+    classes = DIGITS
+    if config.name == "fashion-mnist":
+        dataset, classes = "FashionMNIST", GARMENTS
+    _complete(dataset, root, config.download)
+    folder = root / dataset / "raw"
+    train, test = read_part(folder, "train"), read_part(folder, "t10k")
+    return _split(config.name, classes, train, test, config.validation)
+
+
+def load_mini(validation: int) -> ImageSets:
+    """Read mnist-mini, 6,000 + 1,000 MNIST images inside the package, comparing checksums.
+
+    Raises:
+        DataError: the installed files are not what was shipped, or ``validation`` leaves no
+            training image.
+    """
+    try:
+        sums = read_checksums(MINI_FOLDER / CHECKSUMS)
+        train, test = (read_part(MINI_FOLDER, part, sums) for part in PARTS)
+    except DataError as error:
+        raise DataError(f"{error} mnist-mini is a part of node-cli: install it again.") from error
+    return _split("mnist-mini", DIGITS, train, test, validation)
+
+
+def read_part(folder: Path, part: Part, sha256: Mapping[str, str] | None = None) -> Images:
+    """Read the images and labels of a part, and see that they belong together.
+
+    Args:
+        folder: of the IDX files.
+        part: ``train`` or ``t10k``, the test images.
+        sha256: checksums of the unpacked files by name; one that is not there is not checked.
+
+    Raises:
+        DataError: a file is missing or damaged, is not of 28x28 images or of labels from 0 to 9,
+            or the two differ in number.
+    """
+    images, labels = _stored(folder, image_file(part)), _stored(folder, label_file(part))
+    sums = sha256 or {}
+    pixels = read_idx(images, sums.get(image_file(part)))
+    classes = read_idx(labels, sums.get(label_file(part)))
+    if pixels.dim() != 3 or pixels.shape[1:] != (HEIGHT, WIDTH):
+        raise _wrong(images, f"images of {HEIGHT}x{WIDTH} pixels", _shape(pixels))
+    if classes.dim() != 1:
+        raise _wrong(labels, "one label an image", _shape(classes))
+    if len(pixels) != len(classes):
+        raise _wrong(labels, f"{len(pixels)} labels, as {images} has images", f"{len(classes)}")
+    if len(classes) == 0:
+        raise _wrong(labels, "at least one label", "none")
+    if int(classes.max()) > 9:
+        raise _wrong(labels, "labels from 0 to 9", f"a label {int(classes.max())}")
+    return Images(pixels, classes.long())
+
+
+def read_checksums(path: Path) -> dict[str, str]:
+    """Read a file of ``sha256sum`` lines: the checksums of the four IDX files by their names.
+
+    Raises:
+        DataError: the file is missing, a line is not a checksum and a name, or one of the four
+            names is missing.
+    """
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+        sums = {name: checksum for checksum, name in (line.split() for line in lines)}
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read as lines of checksum and file name.") from error
+    if missing := [name for name in FILES if name not in sums]:
+        raise DataError(f"{path}: has no line for {', '.join(missing)}.")
+    return sums
+
+
+def _complete(dataset: Literal["MNIST", "FashionMNIST"], root: Path, may_download: bool) -> None:
+    folder = root / dataset / "raw"
+    missing = [name for name in FILES if not _stored(folder, name).exists()]
+    if missing and not may_download:
+        raise DataError(
+            f"{folder}: {', '.join(missing)} missing, gzipped or not, and data.download=false."
+            " Name a folder that holds the files with data.root=PATH, allow the download with"
+            " data.download=true, or use the sample in the package with data=mnist-mini."
+        )
+    if missing:
+        download(dataset, root, missing)
+
+
+def _stored(folder: Path, name: str) -> Path:
+    packed = folder / f"{name}.gz"
+    return packed if packed.exists() or not (folder / name).exists() else folder / name
+
+
+def _shape(values: Tensor) -> str:
+    return " x ".join(map(str, values.shape))
+
+
+def _wrong(path: Path, expected: str, found: str) -> DataError:
+    return DataError(
+        f"{path}: expected {expected}, found {found}. Delete it and download it again."
+    )
+
+
+def _split(
+    name: str, classes: tuple[str, ...], train: Images, test: Images, validation: int
+) -> ImageSets:
+    if not 0 < validation < len(train):
+        raise DataError(
+            f"data.validation={validation}: must be an integer from 1 to {len(train) - 1}, because"
+            f" {name} has {len(train)} training images."
+        )
+    counts = torch.bincount(train.labels, minlength=len(classes)).tolist()
+    held_out = spread_over_classes(train.labels, proportional_sizes(counts, validation))
+    remains = torch.ones(len(train), dtype=torch.bool)
+    remains[held_out] = False
+    return ImageSets(name, classes, train[remains], train[held_out], test)

@@ -1,0 +1,132 @@
+"""The settings of images and of their classifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import field_validator, model_validator
+
+from node_cli.config.data import DataSchema
+from node_cli.config.model import ModelSchema
+from node_cli.config.schema import Count, Positive, Text
+
+if TYPE_CHECKING:
+    from node_cli.config.run import RunConfig
+
+TRAINING_IMAGES = {"mnist-mini": 6_000, "mnist": 60_000, "fashion-mnist": 60_000}
+
+
+class ImageClassifierConfig(ModelSchema):
+    """What all image classifiers share.
+
+    Attributes:
+        stem: how the image is downsampled.
+        channels: of the stem's output and of the block of depth.
+    """
+
+    stem: Literal["conv", "residual"]
+    channels: Count
+
+    @field_validator("channels")
+    @classmethod
+    def _fills_the_groups(cls, channels: int) -> int:
+        if channels > 32 and channels % 32:
+            below = channels - channels % 32
+            raise ValueError(
+                f"model.channels={channels}: must be at most 32 or a multiple of 32, because of"
+                f" group normalisation; the nearest are {below} and {below + 32}."
+            )
+        return channels
+
+
+class OdeNetConfig(ImageClassifierConfig):
+    """ODE-Net and RK-Net: ``y(0) -> y(T)``; with ``learn_time``, ``T`` is a parameter."""
+
+    name: Literal["odenet", "rk-net"]
+    T: Positive
+    learn_time: bool
+
+    @property
+    def solves_an_ode(self) -> bool:
+        """It does."""
+        return True
+
+    @property
+    def interval(self) -> float:
+        """T."""
+        return self.T
+
+    def disagreements(self, config: RunConfig) -> Iterator[str]:
+        """What RK-Net, which is backpropagated through its solver, does not go with."""
+        if self.name != "rk-net":
+            return
+        if not config.solver.is_runge_kutta:
+            yield (
+                f"model=rk-net solver={config.solver.name}: RK-Net is backpropagated through a"
+                " Runge-Kutta solver; use one such as solver=dopri5 or solver=rk4, or"
+                " model=odenet."
+            )
+        if config.adjoint.mode != "direct":
+            yield (
+                f"model=rk-net adjoint={config.adjoint.mode}: RK-Net is backpropagated directly;"
+                " use adjoint=direct, or model=odenet."
+            )
+
+
+class ResNetConfig(ImageClassifierConfig):
+    """Residual blocks in the place of the ODE."""
+
+    name: Literal["resnet"]
+    blocks: Count
+
+
+class EulerNetConfig(ImageClassifierConfig):
+    """``blocks`` Euler steps of ``T / blocks``; ``tied``: all of one vector field."""
+
+    name: Literal["euler-net"]
+    T: Positive
+    blocks: Count
+    tied: bool
+
+
+ClassifierConfig = OdeNetConfig | ResNetConfig | EulerNetConfig
+
+
+class ImagesConfig(DataSchema):
+    """Images of ten classes, and their batches.
+
+    Attributes:
+        name: of the data set.
+        root: folder of the data set's files, in torchvision's layout; null for ``mnist-mini``,
+            which is inside the package.
+        batch_size: images in a training batch.
+        eval_batch_size: images in a batch of validation or test.
+        validation: training images held out for validation.
+        augment: random crops of the training images.
+        download: fetch the files where ``root`` does not hold them.
+    """
+
+    name: Literal["mnist-mini", "mnist", "fashion-mnist"]
+    root: Text | None
+    validation: Count
+    augment: bool
+    download: bool
+
+    @model_validator(mode="after")
+    def _has_its_files_and_images(self) -> ImagesConfig:
+        if self.name == "mnist-mini" and (self.root is not None or self.download):
+            given = "data.download=true" if self.root is None else f"data.root={self.root}"
+            raise ValueError(
+                f"{given}: mnist-mini is inside the package and needs neither data.root nor"
+                " data.download. Did you mean data=mnist?"
+            )
+        if self.name != "mnist-mini" and self.root is None:
+            raise ValueError(f"data.root=null: {self.name} needs the folder of its files.")
+        images = TRAINING_IMAGES[self.name]
+        if self.validation >= images:
+            raise ValueError(
+                f"data.validation={self.validation}: must be an integer from 1 to {images - 1},"
+                f" because {self.name} has {images} training images."
+            )
+        return self

@@ -1,0 +1,117 @@
+"""Classification of 28x28 images with an ODE-Net or one of its relatives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from node_cli.solving import SolveSpec
+from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
+from node_cli.tasks.images.batches import EvalBatches, TrainBatches
+from node_cli.tasks.images.classifier import ImageClassifier
+from node_cli.tasks.images.mnist import ImageSets, load
+from node_cli.tasks.images.schema import ClassifierConfig, ImagesConfig
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SHOWN_SAMPLES = 24
+
+
+class MnistOdeNet(Task):
+    """The supervised experiment of Chen et al. 2018, section 3."""
+
+    best: ClassVar[BestMetric] = BestMetric("accuracy", "max")
+
+    @cached_property
+    def images(self) -> ImageSets:
+        """The three sets of images, read once."""
+        assert isinstance(self.config.data, ImagesConfig)
+        return load(self.config.data)
+
+    @property
+    def data_label(self) -> str:
+        """``mnist-mini``, ``mnist`` or ``fashion-mnist``."""
+        return self.images.name
+
+    def build_model(self) -> nn.Module:
+        """The network of the ``model`` group, solved as the solver groups say."""
+        spec = SolveSpec.from_config(self.config)
+        assert isinstance(self.config.model, ClassifierConfig)
+        return ImageClassifier(self.config.model, spec, classes=len(self.images.classes))
+
+    def loaders(self, device: torch.device) -> Loaders:
+        """Batches of ``(images [B, 1, 28, 28], labels [B])``."""
+        data = self.config.data
+        assert isinstance(data, ImagesConfig)
+        return Loaders(
+            train=TrainBatches(
+                self.images.train,
+                batch_size=data.batch_size,
+                augment=data.augment,
+                seed=self.config.seed,
+                device=device,
+            ),
+            val=EvalBatches(self.images.validation, data.eval_batch_size, device),
+            test=EvalBatches(self.images.test, data.eval_batch_size, device),
+        )
+
+    def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Cross-entropy in nats, and the accuracy on the batch."""
+        images, labels = batch
+        logits = model(images)
+        accuracy = (logits.detach().argmax(dim=1) == labels).float().mean()
+        return functional.cross_entropy(logits, labels), {"accuracy": accuracy}
+
+    def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
+        """Mean cross-entropy in nats and accuracy over all images."""
+        loss, correct, count = 0.0, 0, 0
+        for images, labels in batches:
+            logits = model(images)
+            loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
+            correct += int((logits.argmax(dim=1) == labels).sum())
+            count += len(labels)
+        return {"loss": loss / count, "accuracy": correct / count}
+
+    def figures(
+        self, model: nn.Module, data: EvaluationData, history: Sequence[Mapping[str, float]]
+    ) -> dict[str, Figure]:
+        """Samples with predictions, the confusion matrix and the curves over epochs."""
+        from node_cli.figures.curves import curves_by_epoch
+        from node_cli.tasks.images.figures import confusion_matrix, labelled_samples
+
+        truths, guesses, samples = [], [], None
+        for images, labels in data:
+            samples = images if samples is None else samples
+            truths.append(labels.cpu())
+            guesses.append(model(images).argmax(dim=1).cpu())
+        truth, guess = torch.cat(truths).numpy(), torch.cat(guesses).numpy()
+        assert samples is not None
+        shown = samples[:_SHOWN_SAMPLES, 0].cpu().numpy()
+        classes = self.images.classes
+        drawn = {
+            "samples": labelled_samples(shown, truth, guess, classes, self.data_label),
+            "confusion_matrix": confusion_matrix(truth, guess, classes, self.data_label),
+            "accuracy_per_epoch": curves_by_epoch(
+                history,
+                {"accuracy/train": "training", "accuracy/val": "validation"},
+                "accuracy",
+                self.data_label,
+            ),
+        }
+        if any("nfe/forward" in epoch for epoch in history):
+            drawn["nfe_per_epoch"] = curves_by_epoch(
+                history,
+                {"nfe/forward": "NFE-F", "nfe/backward": "NFE-B"},
+                "evaluations of the vector field a step",
+                self.data_label,
+            )
+        return drawn
+
+
+TASK = MnistOdeNet

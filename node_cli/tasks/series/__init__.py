@@ -1,0 +1,1 @@
+"""Time series, learned by latent ODEs and recurrent networks."""

@@ -1,0 +1,135 @@
+"""Recurrent networks that predict the next observation: the papers' baselines, and ODE-RNN."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from node_cli.solving import SolveSpec, solve
+from node_cli.tasks.series.latent_field import AutonomousField
+from node_cli.tasks.series.latent_series import gaussian_log_likelihood
+from node_cli.tasks.series.observed import ROLES, Series
+from node_cli.tasks.series.schema import AutoregressiveConfig
+
+
+class Prediction(NamedTuple):
+    """One step ahead.
+
+    Attributes:
+        mean: predicted values ``[B, P, D]``.
+        log_likelihood: of the observed points, each given those before it, in nats, ``[B]``.
+    """
+
+    mean: Tensor
+    log_likelihood: Tensor
+
+
+class Autoregressive(nn.Module):
+    r"""A GRU whose state predicts the next point, and then reads it.
+
+    .. math:: h_i^- = \text{between}(h_{i-1}, t_i - t_{i-1}), \qquad
+              x_i \sim \mathcal N(g(h_i^-), \sigma^2), \qquad h_i = \text{GRU}(x_i, h_i^-)
+
+    ``rnn`` keeps the state between two points, ``rnn-decay`` lets it decay by
+    :math:`e^{-w (t_i - t_{i-1})}` with a positive w for each unit, and ``ode-rnn`` carries it along
+    an ODE (Rubanova et al. 2019). Where a point is not observed, the network reads its own
+    prediction.
+
+    Args:
+        config: the ``model`` group.
+        dimensions: D.
+        masked: values can be missing, and which are is an input.
+        spec: how the ODE is solved.
+    """
+
+    def __init__(
+        self, config: AutoregressiveConfig, dimensions: int, masked: bool, spec: SolveSpec
+    ) -> None:
+        super().__init__()
+        self._gaps, self._masked = config.gaps, masked
+        self._gap_inputs = 1 if config.gaps else 0
+        inputs = dimensions * (2 if masked else 1) + self._gap_inputs
+        self.recurrent = nn.GRU(inputs, config.hidden, batch_first=True)
+        self.decoder = nn.Linear(config.hidden + self._gap_inputs, dimensions)
+        self.rate = nn.Parameter(torch.zeros(config.hidden)) if config.name == "rnn-decay" else None
+        self.field: AutonomousField | None = None
+        if config.name == "ode-rnn":
+            self.field = AutonomousField(config.hidden, (config.hidden,), "tanh")
+            self.spec = spec
+        log_noise = torch.tensor(math.log(config.noise))
+        if config.learn_noise:
+            self.log_noise: Tensor = nn.Parameter(log_noise)
+        else:
+            self.register_buffer("log_noise", log_noise)
+
+    def forward(self, series: Series) -> Prediction:
+        """Predictions at all points, in the order of time, from the observed ones before each."""
+        before = torch.cat((series.times[:, :1], series.times[:, :-1]), dim=1)
+        # The padding has time 0: nothing is to happen there.
+        gaps = ((series.times - before) * (series.roles > 0)).unsqueeze(-1)
+        everything = bool((series.observed.any(dim=-1) | (series.roles == 0)).all())
+        if everything and self.rate is None and self.field is None:
+            mean = self._all_at_once(series, gaps)
+        else:
+            mean = self._one_by_one(series, gaps)
+        counted = series.observed
+        return Prediction(
+            mean, gaussian_log_likelihood(series.values, mean, self.log_noise, counted)
+        )
+
+    def _all_at_once(self, series: Series, gaps: Tensor) -> Tensor:
+        """Where every point is observed and nothing happens between them: one fused layer."""
+        inputs = self._inputs(series.values, series.known, gaps)
+        states, _ = self.recurrent(inputs)
+        states = torch.cat((torch.zeros_like(states[:, :1]), states[:, :-1]), dim=1)
+        return self._decoded(states, gaps)
+
+    def _one_by_one(self, series: Series, gaps: Tensor) -> Tensor:
+        state = series.values.new_zeros(len(series), self.recurrent.hidden_size)
+        means = []
+        observed = series.observed
+        guessed = series.known | (series.roles != ROLES["observed"]).unsqueeze(-1)
+        for place in range(series.roles.shape[1]):
+            gap = gaps[:, place]
+            state = self._between(state, gap)
+            means.append(self._decoded(state, gap))
+            seen = torch.where(observed[:, place], series.values[:, place], means[-1])
+            # A missing value of an observed point stays 0, as in training.
+            seen = seen * guessed[:, place]
+            inputs = self._inputs(seen, guessed[:, place], gap)
+            _, read = self.recurrent(inputs.unsqueeze(1), state.unsqueeze(0))
+            state = read.squeeze(0)
+        return torch.stack(means, dim=1)
+
+    def _between(self, state: Tensor, gap: Tensor) -> Tensor:
+        if self.rate is not None:
+            decayed: Tensor = state * (-nn.functional.softplus(self.rate) * gap).exp()
+            return decayed
+        if self.field is None or not bool((gap > 0).any()):
+            return state
+        field = self.field
+
+        def stretched(t: Tensor, h: Tensor) -> Tensor:
+            # Each series has a gap of its own: all are solved from 0 to 1.
+            slope: Tensor = gap * field(t, h)
+            return slope
+
+        times = gap.new_tensor([0.0, 1.0])
+        values = solve(stretched, state, times, self.spec, field.parameters()).values
+        assert isinstance(values, Tensor)
+        return values[-1]
+
+    def _inputs(self, values: Tensor, known: Tensor, gaps: Tensor) -> Tensor:
+        parts = [values]
+        if self._masked:
+            parts.append(known.to(values))
+        if self._gaps:
+            parts.append(gaps)
+        return torch.cat(parts, dim=-1)
+
+    def _decoded(self, states: Tensor, gaps: Tensor) -> Tensor:
+        decoded: Tensor = self.decoder(torch.cat((states, gaps), -1) if self._gaps else states)
+        return decoded

@@ -1,0 +1,194 @@
+"""The settings of time series, and of the models for them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from node_cli.config.data import DataSchema
+from node_cli.config.model import ModelSchema
+from node_cli.config.schema import (
+    AsTuple,
+    BetweenZeroAndOne,
+    Count,
+    FromZeroBelowOne,
+    NonNegative,
+    Positive,
+    Text,
+)
+
+GRID_POINTS = 100  # of the observed interval of a spiral or of a periodic series
+
+
+class SyntheticSeriesConfig(DataSchema):
+    """Series that are made from a seed.
+
+    Attributes:
+        series: for training.
+        validation: series for validation.
+        test: series for the test.
+        points: kept of the 100 on each series' grid, chosen at random; 100 is a regular series.
+        noise: standard deviation of what is observed.
+        batch_size: series in a training batch.
+        eval_batch_size: series in a batch of validation or test.
+    """
+
+    series: Count
+    validation: Count
+    test: Count
+    points: Annotated[int, Field(ge=2, le=GRID_POINTS), f"an integer from 2 to {GRID_POINTS}"]
+    noise: NonNegative
+
+    @model_validator(mode="after")
+    def _fills_a_batch(self) -> SyntheticSeriesConfig:
+        if self.batch_size > self.series:
+            raise ValueError(
+                f"data.batch_size={self.batch_size}: must be at most data.series={self.series}."
+            )
+        return self
+
+
+class SpiralsConfig(SyntheticSeriesConfig):
+    """The bidirectional spirals of Chen et al. 2018."""
+
+    name: Literal["spirals"]
+
+
+class PeriodicConfig(SyntheticSeriesConfig):
+    """The periodic series of Rubanova et al. 2019; ``mode`` is the task set by them."""
+
+    name: Literal["periodic"]
+    mode: Literal["interpolation", "extrapolation"]
+
+
+class SeriesTableConfig(DataSchema):
+    """Your own series, in long form: id, time and values in a CSV file.
+
+    Attributes:
+        path: of the file.
+        id: the column that tells series apart.
+        time: the column of times.
+        mode: ``interpolation`` hides a share of the points within each series, ``extrapolation``
+            the last part of each.
+        hidden: that share.
+        validation: share of the series for validation.
+        test: share of the series for the test.
+        batch_size: series in a training batch.
+        eval_batch_size: series in a batch of validation or test.
+    """
+
+    name: Literal["csv"]
+    path: Text | None
+    id: Text
+    time: Text
+    mode: Literal["interpolation", "extrapolation"]
+    hidden: FromZeroBelowOne
+    validation: BetweenZeroAndOne
+    test: BetweenZeroAndOne
+
+    @model_validator(mode="after")
+    def _has_a_file_and_three_parts(self) -> SeriesTableConfig:
+        if self.path is None:
+            raise ValueError(
+                "data=csv needs a file: give data.path=FILE, a .csv with the columns id and time"
+                " and the values."
+            )
+        if self.validation + self.test >= 1:
+            raise ValueError(
+                f"data.validation={self.validation:g} data.test={self.test:g}: together they must"
+                " be below 1, so that series are left for training."
+            )
+        return self
+
+
+SeriesConfig = SpiralsConfig | PeriodicConfig | SeriesTableConfig
+
+
+class VariationalConfig(ModelSchema):
+    """What the latent-variable models of series share.
+
+    Attributes:
+        latent: dimensions of z.
+        encoder: ``rnn`` and ``gru`` run backwards over the observations; ``ode-rnn`` solves an ODE
+            between them (Rubanova et al. 2019).
+        encoder_hidden: width of the encoder.
+        encoder_gaps: the time to the next observation is an input of ``rnn`` and ``gru``.
+        decoder_hidden: width of the decoder's hidden layer.
+        noise: standard deviation of the Gaussian likelihood, in the units of the data (of
+            standardised ones for ``data=csv``).
+        learn_noise: it is a parameter and starts at the value given.
+        kl_warmup: share of the run over which the weight of the KL rises from 0 to 1.
+        samples: of the posterior, for each series and step.
+        iwae_samples: of the importance-weighted bound in the evaluation (Burda et al. 2016).
+    """
+
+    latent: Count
+    encoder: Literal["rnn", "gru", "ode-rnn"]
+    encoder_hidden: Count
+    encoder_gaps: bool
+    decoder_hidden: Count
+    noise: Positive
+    learn_noise: bool
+    kl_warmup: FromZeroBelowOne
+    samples: Count
+    iwae_samples: Count
+
+    @property
+    def solves_an_ode(self) -> bool:
+        """Where the encoder does."""
+        return self.encoder == "ode-rnn"
+
+
+class LatentOdeConfig(VariationalConfig):
+    """The latent ODE.
+
+    Attributes:
+        hidden: widths of the hidden layers of the dynamics.
+        poisson: the times of the observations are modelled too, by a Poisson process.
+    """
+
+    name: Literal["latent-ode"]
+    hidden: Annotated[
+        tuple[Count, ...], AsTuple, Field(min_length=1), "a list of integers >= 1, such as [20,20]"
+    ]
+    poisson: bool
+
+    @property
+    def solves_an_ode(self) -> bool:
+        """It decodes by one."""
+        return True
+
+
+class RnnVaeConfig(VariationalConfig):
+    """A recurrent network in the place of the latent ODE, told the time between two outputs."""
+
+    name: Literal["rnn-vae"]
+    hidden: Count
+
+
+class AutoregressiveConfig(ModelSchema):
+    """A recurrent network that predicts the next observation.
+
+    Attributes:
+        hidden: width.
+        gaps: the time to the next observation is an input.
+        between: what happens to the hidden state between two observations: nothing, exponential
+            decay, or an ODE (ODE-RNN).
+        noise: standard deviation of the Gaussian likelihood.
+        learn_noise: it is a parameter and starts at the value given.
+    """
+
+    name: Literal["rnn", "rnn-decay", "ode-rnn"]
+    hidden: Count
+    gaps: bool
+    noise: Positive
+    learn_noise: bool
+
+    @property
+    def solves_an_ode(self) -> bool:
+        """Between two observations, in one of them."""
+        return self.name == "ode-rnn"
+
+
+SeriesModelConfig = LatentOdeConfig | RnnVaeConfig | AutoregressiveConfig

@@ -1,0 +1,95 @@
+"""From plain values to the config of a run, by the schemas that its task brings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Annotated, Any, ClassVar, Union
+
+from pydantic import Field, ValidationError, create_model
+
+from node_cli.config.explanation import explain, show
+from node_cli.config.run import RunConfig
+from node_cli.errors import ConfigError, DisagreementError
+from node_cli.tasks.entry import MemberGroup, TaskEntry
+from node_cli.tasks.registry import entries, find_entry, tasks_with
+
+_SETTINGS: Mapping[MemberGroup, str] = {"model": "models", "data": "data"}
+
+
+def validate(config: Mapping[str, Any]) -> RunConfig:
+    """The config as a ``RunConfig``.
+
+    Args:
+        config: plain values, as YAML has them.
+
+    Raises:
+        ConfigError: one sentence for each thing that is wrong.
+        DisagreementError: the same, where only groups do not go together.
+    """
+    plain = dict(config)
+    entry = _entry_of(plain)
+    misfits = [sentence for group in _SETTINGS for sentence in _misfits(entry, group, plain)]
+    if misfits:  # what follows would only be confusing
+        raise DisagreementError("\n".join(misfits))
+    schema = run_schema(entry)
+    try:
+        return schema.model_validate(plain)
+    except ValidationError as error:
+        # The groups are held against each other once each of them is right.
+        disagree = all(not problem["loc"] for problem in error.errors())
+        kind = DisagreementError if disagree else ConfigError
+        raise kind("\n".join(explain(schema, error))) from error
+
+
+@cache
+def run_schema(entry: TaskEntry) -> type[RunConfig]:
+    """The schema of the runs of a task."""
+    schema: type[RunConfig] = create_model(
+        "RunConfig",
+        __base__=RunConfig,
+        model=(_one_of(entry.models), ...),
+        data=(_one_of(entry.data), ...),
+        ode_model=(ClassVar[str], entry.ode_model),
+    )
+    return schema
+
+
+def _one_of(schemas: Sequence[type]) -> Any:
+    if len(schemas) == 1:
+        return schemas[0]
+    return Annotated[Union[tuple(schemas)], Field(discriminator="name")]  # noqa: UP007
+
+
+def _entry_of(plain: Mapping[str, Any]) -> TaskEntry:
+    name = _name_of(plain.get("task"))
+    # Without a name the schema of any task says what is missing.
+    return next(iter(entries().values())) if name is None else find_entry(name)
+
+
+def _misfits(entry: TaskEntry, group: MemberGroup, plain: Mapping[str, Any]) -> list[str]:
+    """What the task does not take of a group; a YAML file may let it take less than it could."""
+    task, listed = plain["task"], entry.members(group)
+    given = task.get(_SETTINGS[group]) if isinstance(task, Mapping) else None
+    taken = [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
+    for member in taken:
+        if member not in listed:
+            return [
+                f"task.{_SETTINGS[group]}={show(given)}: task={entry.name} takes no"
+                f" {group}={member}."
+                f" Known: {', '.join(listed)}."
+            ]
+    name = _name_of(plain.get(group))
+    others = [] if name is None else tasks_with(group, name)
+    if name is None or not others or name in (taken or listed):
+        return []
+    elsewhere = " and ".join(f"task={other}" for other in others)
+    return [
+        f"task={entry.name} {group}={name}: they do not go together; {group}={name} is for"
+        f" {elsewhere}. With task={entry.name} use {group}={', '.join(taken or listed)}."
+    ]
+
+
+def _name_of(group: Any) -> str | None:
+    name = group.get("name") if isinstance(group, Mapping) else None
+    return name if isinstance(name, str) else None
