@@ -11,6 +11,7 @@ from node_cli.writing import subfolder, write_text
 
 _FOLDER = ".hydra"
 _OVERRIDES = "overrides.yaml"
+RESUME = "trainer.resume"
 
 
 def overrides_file(folder: Path) -> Path:
@@ -32,4 +33,6 @@ def record_settings(folder: Path, config: DictConfig) -> None:
     hydra = HydraConfig.get()
     write_text(place / "config.yaml", OmegaConf.to_yaml(config))
     write_text(place / "hydra.yaml", OmegaConf.to_yaml(OmegaConf.create({"hydra": hydra})))
-    write_text(place / _OVERRIDES, OmegaConf.to_yaml(hydra.overrides.task))  # last: now it began
+    # What gives the run again does not depend on how often it was resumed.
+    overrides = [word for word in hydra.overrides.task if not word.startswith(f"{RESUME}=")]
+    write_text(place / _OVERRIDES, OmegaConf.to_yaml(overrides))  # last: now it has begun

@@ -7,11 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from node_cli.config.overrides import parse, quoted
-from node_cli.config.recording import overrides_file
+from node_cli.config.recording import RESUME, overrides_file
 from node_cli.errors import ConfigError
 from node_cli.recorded_file import recorded_yaml
-
-_RESUME = "trainer.resume"
 
 
 def resumed_folder(overrides: Sequence[str]) -> Path | None:
@@ -22,7 +20,7 @@ def resumed_folder(overrides: Sequence[str]) -> Path | None:
     """
     for word in overrides:
         name, _, text = word.partition("=")
-        if name.lstrip("+") == _RESUME and text != "null":
+        if name.lstrip("+") == RESUME and text != "null":
             if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"":
                 text = str(parse([word])[0].value())
             return Path(text).expanduser().absolute()
@@ -39,22 +37,22 @@ def resume(overrides: Sequence[str], folder: Path) -> list[str]:
     Raises:
         ConfigError: the folder is not that of a run that has begun, or another is asked for.
     """
-    given = [word for word in overrides if not _names(word, _RESUME)]
+    given = [word for word in overrides if not _names(word, RESUME)]
     if any(_names(word, "hydra.run.dir") for word in given):
         raise ConfigError(
             "hydra.run.dir trainer.resume: a run goes on in its own folder; leave out"
             " hydra.run.dir."
         )
-    anew = {_key(word) for word in (*given, f"{_RESUME}=")}
+    anew = {_key(word) for word in (*given, f"{RESUME}=")}
     kept = [word for word in _saved_overrides(folder) if _key(word) not in anew]
     path = quoted(str(folder))
-    return [*kept, *given, f"{_RESUME}={path}", f"hydra.run.dir={path}"]
+    return [*kept, *given, f"{RESUME}={path}", f"hydra.run.dir={path}"]
 
 
 def resume_command(folder: Path, config_dir: Path | None) -> str:
     """The command line that goes on with a run or a sweep, for a shell."""
     words = [] if config_dir is None else ["--config-dir", str(config_dir)]
-    return shlex.join(["node-train", *words, f"{_RESUME}={folder}"])
+    return shlex.join(["node-train", *words, f"{RESUME}={folder}"])
 
 
 def recorded_command(folder: Path) -> str | None:
@@ -82,19 +80,19 @@ def _saved_overrides(folder: Path) -> list[str]:
     saved = overrides_file(folder)
     if not folder.is_dir():
         raise ConfigError(
-            f"{_RESUME}={folder}: there is no folder {folder}. Give that of a run, such as"
+            f"{RESUME}={folder}: there is no folder {folder}. Give that of a run, such as"
             " outputs/TASK/DATE_TIME."
         )
     if not saved.exists():
         raise ConfigError(
-            f"{_RESUME}={folder}: there is no file {saved}, so that no run has begun there. Give"
+            f"{RESUME}={folder}: there is no file {saved}, so that no run has begun there. Give"
             " the folder of a run, such as outputs/TASK/DATE_TIME, or begin one there with your"
             f" settings and hydra.run.dir={folder}."
         )
     try:
         return _recorded_overrides(folder)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{_RESUME}={folder}: {saved} cannot be read: {error}.") from error
+        raise ConfigError(f"{RESUME}={folder}: {saved} cannot be read: {error}.") from error
 
 
 def _recorded_overrides(folder: Path) -> list[str]:

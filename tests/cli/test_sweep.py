@@ -280,6 +280,19 @@ def test_a_config_folder_that_a_sweep_names_is_used_only_with_the_users_word(nod
     assert "2 of 2 cells finished" in done.stdout
 
 
+@pytest.mark.slow
+def test_a_cell_that_was_resumed_by_itself_is_still_a_cell_of_its_sweep(node_train, tmp_path):
+    words = ["-m", *TINY, "seed=0,1", "hydra.sweep.dir=sweep"]
+    assert node_train(*words).returncode == 0
+    cell = tmp_path / "sweep" / "0_seed=0"
+    (cell / "summary.json").unlink()  # as if it had been killed in its test
+    assert node_train(f"trainer.resume={cell}").returncode == 0
+    done = node_train("trainer.resume=sweep")
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 cells finished" in done.stdout
+    assert "trainer.resume" not in json.loads((cell / "summary.json").read_text())["command"]
+
+
 def test_a_sweep_that_another_process_runs_is_told_and_left_alone(node_train, tmp_path):
     words = ["-m", *TINY, "seed=0,1", "hydra.sweep.dir=sweep"]
     (tmp_path / "sweep").mkdir()
