@@ -23,6 +23,7 @@ _ADVICE = {
     errno.ENAMETOOLONG: "Choose a shorter name or path.",
     errno.ELOOP: "A link on this path leads back to itself; remove it.",
     errno.ENOTDIR: "A part of this path is a file, where a folder is needed.",
+    errno.EEXIST: f"Something else has this name already: {_ELSEWHERE}",
     errno.EISDIR: "A folder is where a file is needed; move it away.",
     errno.EMFILE: "Close files, or raise the limit (ulimit -n).",
     errno.ENFILE: "The whole system has too many open files; close other programs.",

@@ -95,6 +95,20 @@ class TrainingLoop:
             return True
         return self._limit_reached() and progress.validated_step == progress.step
 
+    @property
+    def ending(self) -> str:
+        """The setting that ended the training, such as ``trainer.max_steps=300``."""
+        progress, trainer = self.progress, self.config.trainer
+        if trainer.patience is not None and progress.stale_epochs >= trainer.patience:
+            name = "patience"
+        elif trainer.max_steps is not None and progress.step >= trainer.max_steps:
+            name = "max_steps"
+        elif self._total_steps is not None and progress.step >= self._total_steps:
+            name = "max_epochs"
+        else:
+            name = "max_minutes"
+        return f"trainer.{name}={getattr(trainer, name):g}"
+
     def restore(self, checkpoint: dict[str, Any]) -> None:
         """Go back to where a checkpoint was written; the optimizer keeps the settings given now.
 

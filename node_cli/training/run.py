@@ -79,8 +79,8 @@ def run(
         finished = _finished_before(folder, ready)
         if finished is not None:
             terminal.line(
-                f"{folder} is finished, after {finished['steps']} steps: nothing was changed. Give"
-                " a longer limit to train on, such as trainer.max_epochs=NUMBER."
+                f"{folder} is finished, after {finished['steps']} steps, by {ready.loop.ending}:"
+                " nothing was changed. Give more of it to train on."
             )
             return finished
         record()

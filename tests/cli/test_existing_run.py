@@ -67,7 +67,8 @@ def test_a_finished_run_is_told_and_stays_as_it_is(node_train, run):
     for words in ([], ["trainer.max_steps=4"], ["optimizer.lr=0.5"]):
         done = node_train("trainer.resume=run", *words)
         assert done.returncode == 0, done.stderr
-        assert "is finished, after 6 steps: nothing was changed" in done.stdout
+        assert "is finished, after 6 steps, by trainer.max_steps=" in done.stdout
+        assert "nothing was changed. Give more of it to train on." in done.stdout
         assert contents(run) == before
 
 
