@@ -69,24 +69,24 @@ def _entry_of(plain: Mapping[str, Any]) -> TaskEntry:
 
 def _misfits(entry: TaskEntry, group: MemberGroup, plain: Mapping[str, Any]) -> list[str]:
     """What the task does not take of a group; a YAML file may let it take less than it could."""
-    task, listed = plain["task"], entry.members(group)
+    task, listed = plain.get("task"), entry.members(group)
     given = task.get(_SETTINGS[group]) if isinstance(task, Mapping) else None
     taken = [name for name in given if isinstance(name, str)] if isinstance(given, list) else []
-    for member in taken:
-        if member not in listed:
-            return [
-                f"task.{_SETTINGS[group]}={show(given)}: task={entry.name} takes no"
-                f" {group}={member}."
-                f" Known: {', '.join(listed)}."
-            ]
     name = _name_of(plain.get(group))
     others = [] if name is None else tasks_with(group, name)
-    if name is None or not others or name in (taken or listed):
+    unknown = [member for member in taken if member not in listed]
+    if unknown and name in listed:
+        return [
+            f"task.{_SETTINGS[group]}={show(given)}: task={entry.name} takes no"
+            f" {group}={unknown[0]}. Known: {', '.join(listed)}."
+        ]
+    usable = taken if taken and not unknown else listed
+    if name is None or not others or name in usable:
         return []
     elsewhere = " and ".join(f"task={other}" for other in others)
     return [
         f"task={entry.name} {group}={name}: they do not go together; {group}={name} is for"
-        f" {elsewhere}. With task={entry.name} use {group}={', '.join(taken or listed)}."
+        f" {elsewhere}. With task={entry.name} use {group}={', '.join(usable)}."
     ]
 
 

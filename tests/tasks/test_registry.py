@@ -15,6 +15,7 @@ from node_cli.config.location import conf_dir
 from node_cli.errors import ConfigError
 from node_cli.tasks.base import Task
 from node_cli.tasks.registry import entries, find_entry, find_task, tasks_with
+from node_cli.tasks.validation import validate
 
 PACKAGE = Path(__file__).parents[2] / "node_cli"
 SERIES = {
@@ -143,3 +144,20 @@ def test_the_entry_of_a_task_names_a_module_of_its_family():
     for entry in entries().values():
         importlib.import_module(entry.module)
         assert entry.module.startswith("node_cli.tasks.")
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ({}, "task is missing"),
+        ({"task": None, "model": 3}, "task=null: must be"),
+        ({"task": {"name": 3}}, "task.name=3: must be a text"),
+        ({"task": {"name": "cnf-2d", "models": "all", "data": [1]}}, "task.models=all: must be"),
+        ({"task": {"name": "cnf-2d"}, "model": {"name": ["x"]}}, "task.models is missing"),
+    ],
+    ids=str,
+)
+def test_a_config_of_any_shape_is_answered(config, told):
+    with pytest.raises(ConfigError) as raised:
+        validate(config)
+    assert told in str(raised.value)
