@@ -71,8 +71,11 @@ def bring_back(folder: Path, metrics: Path, position: LogPosition) -> None:
     for path in event_files(folder):
         if path.name in position.events:
             shorten_events(path, position.events[path.name])
-        else:
+        elif path.stat().st_size == 0:
             path.unlink()
+        else:
+            # A TensorBoard that is open would wait for ever for a file that vanished.
+            shorten_events(path, 0)
 
 
 def drop_lines_after(metrics: Path, step: int) -> None:

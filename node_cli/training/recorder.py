@@ -61,7 +61,8 @@ class Recorder:
             OSError: a file cannot be made.
         """
         self._lines = open_to_append(self._metrics)
-        self._events = EventFile(self._folder)
+        # TensorBoard heeds what a resumed run lets it forget only if it saw a start before.
+        self._events = EventFile(self._folder, purge_step=0)
 
     def resume(self, position: LogPosition | None, step: int) -> None:
         """Bring the log back to where a checkpoint was written, and open it.
@@ -94,7 +95,8 @@ class Recorder:
         os.fsync(lines.fileno())
         events.sync()
         sizes = {path.name: path.stat().st_size for path in event_files(self._folder)}
-        return LogPosition(os.fstat(lines.fileno()).st_size, sizes)
+        filled = {name: size for name, size in sizes.items() if size > 0}
+        return LogPosition(os.fstat(lines.fileno()).st_size, filled)
 
     def scalars(self, step: int, epoch: float, values: Mapping[str, float]) -> None:
         """Log scalars by tag at a global step."""
