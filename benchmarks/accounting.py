@@ -101,6 +101,7 @@ def compare(config: RunConfig) -> tuple[list[float], list[float]]:
         closing(Recorder(Path(folder))) as recorder,
         StopRequest() as stop,
     ):
+        recorder.begin()
         terminal = Terminal("off")
         loop = TrainingLoop(config, task, counted, Path(folder), cpu, recorder, terminal, stop)
         loop._started = time.perf_counter()
