@@ -30,7 +30,7 @@ from node_cli.training.preparation import Preparation, clear, prepare
 from node_cli.training.recorder import Recorder
 from node_cli.training.report_lines import closing_parts, opening_parts, where_lines
 from node_cli.training.seeds import random_states, restore_random_states
-from node_cli.training.summary import read_summary, write_summary
+from node_cli.training.summary import Outcome, read_summary, write_summary
 from node_cli.training.terminal import Terminal
 
 log = logging.getLogger(__name__)
@@ -144,31 +144,25 @@ def _carry_out(
     device: torch.device,
 ) -> dict[str, Any]:
     """The run itself; returns its summary."""
-    known: dict[str, Any] = {
-        "best": ready.task.best,
-        "device": device,
-        "model": ready.model,
-        "data": ready.task.data_label,
-        "progress": ready.loop.progress,
-    }
+    outcome = Outcome(ready.task, ready.model, device, ready.loop.progress)
     try:
         with terminal:
             _begin(config, folder, ready, recorder, terminal, device)
-            known["final"] = _train_and_test(config, folder, ready.loop)
+            outcome.final = _train_and_test(config, folder, ready.loop)
             recorder.ending()
             _study(config, folder, ready.loop)
             recorder.flush()  # a run is finished when all of its log is written
-        return write_summary(folder, config, "finished", **known)
+        return write_summary(folder, config, "finished", outcome)
     except Interrupted as interruption:
         log.info("%s", interruption)
-        write_summary(folder, config, "interrupted", cause=str(interruption), **known)
+        write_summary(folder, config, "interrupted", outcome, str(interruption))
         raise
     except Exception as error:
         cause = told(error)
         log.info("failed: %s", cause)  # in the log file only: the command line tells the user
         # Where the disk is full the summary cannot be written either; the first error counts.
         with suppress(OSError):
-            write_summary(folder, config, "failed", cause=cause, **known)
+            write_summary(folder, config, "failed", outcome, cause)
         raise
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -18,7 +19,7 @@ from node_cli.config.run import RunConfig
 from node_cli.config.settings import deciding_settings
 from node_cli.memory import peak_device_bytes, peak_resident_bytes
 from node_cli.recorded_file import recorded_text
-from node_cli.tasks.base import BestMetric
+from node_cli.tasks.base import Task
 from node_cli.training.progress import RunProgress
 from node_cli.writing import write_text
 
@@ -30,18 +31,27 @@ def parameter_count(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters() if p.requires_grad)
 
 
+@dataclass
+class Outcome:
+    """What a run came to, as far as it came.
+
+    Attributes:
+        task: of the run.
+        model: that it trained.
+        device: where.
+        progress: how far it came.
+        final: the last metrics by tag, those of the test set among them; empty before the test.
+    """
+
+    task: Task
+    model: nn.Module
+    device: torch.device
+    progress: RunProgress
+    final: Mapping[str, float] = field(default_factory=dict)
+
+
 def write_summary(
-    folder: Path,
-    config: RunConfig,
-    status: Status,
-    *,
-    best: BestMetric,
-    cause: str | None = None,
-    data: str | None = None,
-    model: nn.Module | None = None,
-    device: torch.device | None = None,
-    progress: RunProgress | None = None,
-    final: Mapping[str, float] | None = None,
+    folder: Path, config: RunConfig, status: Status, outcome: Outcome, cause: str | None = None
 ) -> dict[str, Any]:
     """Write ``summary.json`` in the run folder and return its content.
 
@@ -49,30 +59,25 @@ def write_summary(
         folder: the run folder.
         config: the whole run.
         status: how the run ended.
-        best: the metric by which the best weights are chosen.
+        outcome: what it came to.
         cause: why, where it did not finish.
-        data: the label of the data.
-        model: the model, once it is built.
-        device: where it trained.
-        progress: how far it came.
-        final: the last metrics by tag, those of the test set among them.
 
     Raises:
         OSError: the file cannot be written.
     """
-    progress = progress or RunProgress()
+    progress, best, device = outcome.progress, outcome.task.best, outcome.device
     means = progress.run_sums.means()
     summary = {
         "status": status,
         "cause": cause,
         "task": config.task.name,
-        "data": data,
+        "data": outcome.task.data_label,
         "model": config.model.name,
-        "parameters": None if model is None else parameter_count(model),
+        "parameters": parameter_count(outcome.model),
         "seed": config.seed,
         "steps": progress.step,
         "epochs": len(progress.history),
-        "final": dict(final or {}),
+        "final": dict(outcome.final),
         "best": {
             "metric": best.name,
             "goal": best.goal,
@@ -86,12 +91,12 @@ def write_summary(
         },
         "memory": {
             "saved_bytes_peak": progress.saved_bytes_peak or None,
-            "device_peak_bytes": None if device is None else peak_device_bytes(device),
+            "device_peak_bytes": peak_device_bytes(device),
             "rss_peak_bytes": peak_resident_bytes(),
         },
         "seconds": round(progress.seconds, 3),
         "step_seconds_mean": means.get("time/step_seconds"),
-        "device": None if device is None else _device_name(device),
+        "device": _device_name(device),
         "threads": torch.get_num_threads(),
         "versions": {
             "node_cli": __version__,
