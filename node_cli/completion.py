@@ -19,6 +19,7 @@ from node_cli.config.composition import composer
 from node_cli.config.explanation import show
 from node_cli.config.hydra_settings import SETTINGS
 from node_cli.config.overrides import with_aliases
+from node_cli.config.settings import flattened
 from node_cli.errors import ConfigError
 from node_cli.flags import flag_parser
 
@@ -75,16 +76,8 @@ def _settings(before: list[str], conf: Path, catalogue: Catalogue) -> Mapping[st
         except ConfigError:
             continue
         assert isinstance(config, dict)
-        return dict(_leaves("", {k: v for k, v in config.items() if k != "hydra"}))
+        return dict(flattened({k: v for k, v in config.items() if k != "hydra"}))
     return {}
-
-
-def _leaves(prefix: str, node: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
-    for name, value in node.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(f"{prefix}{name}.", value)
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _paths(start: str) -> Iterator[str]:

@@ -141,7 +141,7 @@ def _load(folder: Path, tolerance: float | None) -> NormalizingFlow:
     """The flow of a run, with the weights of its best epoch, solved as in the run's evaluation."""
     import torch
 
-    from node_cli.studies.subject import solving_modules
+    from node_cli.studies.subject import solve_as
     from node_cli.tasks.densities.density_task import build_flow
     from node_cli.tasks.densities.normalizing_flow import dimensions_of
     from node_cli.tasks.densities.schema import FlowConfig
@@ -167,9 +167,9 @@ def _load(folder: Path, tolerance: float | None) -> NormalizingFlow:
     names = model.columns
     if len(names) != model.dimensions or not all(isinstance(name, str) for name in names):
         raise CheckpointError(f"{path}: it names no column for each dimension; give another run.")
-    for module in solving_modules(model):
-        spec = module.spec.evaluated_as(config)  # type: ignore[union-attr,operator]
-        module.spec = spec if tolerance is None else spec.at_tolerance(tolerance)
+    solve_as(model, lambda spec: spec.evaluated_as(config))
+    if tolerance is not None:
+        solve_as(model, lambda spec: spec.at_tolerance(tolerance))
     return model.to(device).eval()
 
 

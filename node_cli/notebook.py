@@ -90,9 +90,9 @@ class Run:
         Raises:
             CheckpointError: it has none that can be read: it goes on, or was killed.
         """
-        from node_cli.training.summary import read_summary
+        from node_cli.recorded_file import recorded_summary
 
-        summary = read_summary(self.folder)
+        summary = recorded_summary(self.folder)
         if not summary:
             raise CheckpointError(
                 f"{self.folder}: there is no summary.json that can be read; the run is still going"
@@ -138,7 +138,7 @@ class Run:
         """
         import torch
 
-        from node_cli.studies.subject import solving_modules
+        from node_cli.studies.subject import solve_as
         from node_cli.tasks.registry import find_task
         from node_cli.training.checkpoint import checkpoint_paths, config_of, read_checkpoint
         from node_cli.training.restoration import restore_model
@@ -149,8 +149,7 @@ class Run:
         with torch.random.fork_rng(devices=[]):  # the notebook's own random numbers stay
             model = find_task(config.task.name)(config).build_model()
         restore_model(best, model, content["model"])
-        for module in solving_modules(model):
-            module.spec = module.spec.evaluated_as(config)  # type: ignore[union-attr,operator]
+        solve_as(model, lambda spec: spec.evaluated_as(config))
         return model.eval()
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -61,3 +62,12 @@ def recorded_yaml(path: Path) -> Any:
         return yaml.load(text, loader)
     except yaml.YAMLError as error:
         raise ValueError(f"{path.name} is no YAML: {' '.join(str(error).split())}") from error
+
+
+def recorded_summary(folder: Path) -> dict[str, Any]:
+    """The ``summary.json`` of a run; empty where none can be read."""
+    try:
+        summary = json.loads(recorded_text(folder / "summary.json"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return summary if isinstance(summary, dict) else {}

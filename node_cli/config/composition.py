@@ -18,7 +18,7 @@ from node_cli.config import overrides as words
 from node_cli.config.catalogue import Catalogue, about_yaml
 from node_cli.config.hydra_settings import check_folders, refuse_references
 from node_cli.config.run import RunConfig
-from node_cli.config.spelling import did_you_mean
+from node_cli.config.spelling import did_you_mean, no_such
 from node_cli.errors import ConfigError
 from node_cli.tasks.validation import validate
 
@@ -119,7 +119,7 @@ def _about_member(error: MissingConfigException, catalogue: Catalogue) -> str:
         return _first_line(error)
     group, _, folder = group.partition("/")
     name = f"{folder}/{name}" if folder else name
-    return words.unknown_member(group, name or "''", list(catalogue.groups.get(group, {})))
+    return no_such(group, group, name or "''", catalogue.groups.get(group, {}))
 
 
 def _about_override(error: HydraException, overrides: Sequence[str], catalogue: Catalogue) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from node_cli.config.schema import Count, Schema
 
 
@@ -17,3 +19,9 @@ class DataSchema(Schema):
     name: str
     batch_size: Count
     eval_batch_size: Count
+
+    @property
+    def own_file(self) -> Path | None:
+        """The user's own file, which a member with the setting ``path`` reads."""
+        path = getattr(self, "path", None)
+        return None if path is None else Path(path)

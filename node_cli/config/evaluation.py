@@ -6,7 +6,7 @@ from pydantic import model_validator
 
 from node_cli.config.schema import Count, NonNegative, Positive, Schema
 from node_cli.config.solving import METHODS
-from node_cli.config.spelling import did_you_mean
+from node_cli.config.spelling import no_such
 
 
 class EvaluationConfig(Schema):
@@ -36,10 +36,7 @@ class EvaluationConfig(Schema):
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> EvaluationConfig:
         if self.solver is not None and self.solver not in METHODS:
-            raise ValueError(
-                f"evaluation.solver={self.solver}: there is no such solver"
-                f"{did_you_mean(self.solver, METHODS)} Known: {', '.join(sorted(METHODS))}."
-            )
+            raise ValueError(no_such("solver", "evaluation.solver", self.solver, sorted(METHODS)))
         for key in ("rtol", "atol"):
             if self.tolerance is not None and getattr(self, key) is not None:
                 raise ValueError(

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from node_cli.config.schema import allowed
-from node_cli.config.spelling import did_you_mean
+from node_cli.config.spelling import did_you_mean, no_such
 
 
 def explain(model: type[BaseModel], error: ValidationError) -> list[str]:
@@ -49,10 +49,7 @@ def _sentence(model: type[BaseModel], problem: ErrorDetails) -> str:
     if kind == "union_tag_invalid":
         tags = [tag.strip("' ") for tag in problem["ctx"]["expected_tags"].split(",")]
         tag = str(problem["ctx"]["tag"])
-        return (
-            f"{path}.name={show(tag)}: there is no such {path}{did_you_mean(tag, tags)}"
-            f" Known: {', '.join(tags)}."
-        )
+        return no_such(path, f"{path}.name", show(tag), tags)
     choices = allowed(annotation)
     hint = "."
     if kind == "literal_error":

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 from node_cli.config.catalogue import Catalogue
 from node_cli.config.explanation import show
 from node_cli.config.schema import Count, Schema, Seed, Text, Whole, allowed
-from node_cli.config.spelling import did_you_mean
+from node_cli.config.spelling import did_you_mean, no_such
 from node_cli.config.swept_values import MOST_CELLS
 from node_cli.errors import ConfigError
 
@@ -109,10 +109,7 @@ def check_hydra(override: Override, catalogue: Catalogue) -> None:
         _refuse_what_is_not_installed(f"{key}={name}", *groups[key][name])
     elif name != "basic" and name not in catalogue.of_hydra(key):
         known = ["basic", *groups[key]]
-        raise ConfigError(
-            f"{key}={name}: there is no such {key.rpartition('/')[2]}{did_you_mean(name, known)}"
-            f" Known: {', '.join(known)}."
-        )
+        raise ConfigError(no_such(key.rpartition("/")[2], key, name, known))
 
 
 def check_folders(run: Any, sweep: Any, cell: str) -> None:

@@ -13,7 +13,7 @@ from hydra.errors import HydraException
 from node_cli.config.catalogue import Catalogue
 from node_cli.config.explanation import show
 from node_cli.config.hydra_settings import LAUNCHERS, SWEEPERS, check_hydra
-from node_cli.config.spelling import did_you_mean
+from node_cli.config.spelling import no_such
 from node_cli.config.swept_values import number_of_cells
 from node_cli.errors import ConfigError
 
@@ -156,12 +156,4 @@ def _check_member(group: str, override: Override, catalogue: Catalogue) -> None:
     value = override.value()
     # Hydra itself would pass over an unknown experiment without a word, as it is optional.
     if not isinstance(value, str) or value not in catalogue.groups[group]:
-        raise ConfigError(unknown_member(group, show(value), sorted(catalogue.groups[group])))
-
-
-def unknown_member(group: str, given: str, known: Sequence[str]) -> str:
-    """The sentence about a member that a group does not have."""
-    return (
-        f"{group}={given}: there is no such {group}{did_you_mean(given, known)}"
-        f" Known: {', '.join(known)}."
-    )
+        raise ConfigError(no_such(group, group, show(value), sorted(catalogue.groups[group])))

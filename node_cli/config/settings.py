@@ -27,14 +27,15 @@ def deciding_settings(config: Mapping[str, Any]) -> dict[str, Setting]:
     """
     return {
         name: value if isinstance(value, Setting) else str(value)
-        for name, value in _flattened("", config)
+        for name, value in flattened(config)
         if not name.startswith(_SHOWN_ONLY)
     }
 
 
-def _flattened(prefix: str, values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def flattened(values: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All values of nested groups, each with its dotted name."""
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _flattened(f"{prefix}{name}.", value)
+            yield from flattened(value, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}", value

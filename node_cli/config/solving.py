@@ -7,7 +7,7 @@ from typing import Annotated, Literal, NamedTuple, get_args
 from pydantic import Field, model_validator
 
 from node_cli.config.schema import Count, NonNegative, Positive, Schema
-from node_cli.config.spelling import did_you_mean
+from node_cli.config.spelling import no_such
 
 SolverKind = Literal["adaptive", "fixed", "scipy"]
 AdjointMode = Literal["direct", "full", "seminorm", "checkpointed"]
@@ -86,10 +86,7 @@ class SolverConfig(Schema):
     def _agrees_with_itself(self) -> SolverConfig:
         method = METHODS.get(self.name)
         if method is None:
-            raise ValueError(
-                f"solver.name={self.name}: there is no such solver"
-                f"{did_you_mean(self.name, METHODS)} Known: {', '.join(sorted(METHODS))}."
-            )
+            raise ValueError(no_such("solver", "solver.name", self.name, sorted(METHODS)))
         for key in ("kind", "family"):
             given, right = getattr(self, key), getattr(method, key)
             if given != right:
@@ -189,10 +186,7 @@ class AdjointConfig(Schema):
                     f" backwards; leave adjoint.{key} out, or use adjoint=full."
                 )
         if self.solver is not None and self.solver not in METHODS:
-            raise ValueError(
-                f"adjoint.solver={self.solver}: there is no such solver"
-                f"{did_you_mean(self.solver, METHODS)} Known: {', '.join(sorted(METHODS))}."
-            )
+            raise ValueError(no_such("solver", "adjoint.solver", self.solver, sorted(METHODS)))
         return self
 
 

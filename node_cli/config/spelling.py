@@ -19,3 +19,19 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``; did you mean dopri5?``, or a full stop where no known name is near."""
     name = nearest(word, known)
     return "." if name is None else f"; did you mean {name}?"
+
+
+def no_such(kind: str, setting: str, given: str, known: Iterable[str]) -> str:
+    """The sentence about a name that does not exist.
+
+    Args:
+        kind: of what has the name, such as ``solver``.
+        setting: where it was given, such as ``adjoint.solver``.
+        given: the name.
+        known: the names that there are, in the order in which they are listed.
+    """
+    known = list(known)
+    return (
+        f"{setting}={given}: there is no such {kind}{did_you_mean(given, known)}"
+        f" Known: {', '.join(known)}."
+    )

@@ -14,7 +14,7 @@ from node_cli.config.solving import (
     Backend,
     SolverKind,
 )
-from node_cli.config.spelling import did_you_mean
+from node_cli.config.spelling import no_such
 from node_cli.errors import SolverError
 
 if TYPE_CHECKING:
@@ -193,9 +193,6 @@ class SolveSpec:
 
 
 def _refuse_unknown(name: str, given: str, known: Iterable[str]) -> None:
-    known = list(known)
+    known = sorted(known)
     if given not in known:
-        raise ValueError(
-            f"{name}={given}: there is no such {name}{did_you_mean(given, known)} Known:"
-            f" {', '.join(sorted(known))}."
-        )
+        raise ValueError(no_such(name, name, given, known))

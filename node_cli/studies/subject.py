@@ -88,15 +88,20 @@ def solving_modules(model: nn.Module) -> list[nn.Module]:
     return [m for m in model.modules() if isinstance(getattr(m, "spec", None), SolveSpec)]
 
 
+def solve_as(model: nn.Module, change: Callable[[SolveSpec], SolveSpec]) -> None:
+    """From now on the model solves by the specs that ``change`` makes of its own."""
+    for module in solving_modules(model):
+        assert isinstance(module.spec, SolveSpec)
+        module.spec = change(module.spec)  # type: ignore[assignment]
+
+
 @contextmanager
 def solved_as(model: nn.Module, change: Callable[[SolveSpec], SolveSpec]) -> Iterator[None]:
     """Inside the ``with`` block, the model solves by the specs that ``change`` makes of its own."""
     modules = solving_modules(model)
     specs = [module.spec for module in modules]
     try:
-        for module, spec in zip(modules, specs, strict=True):
-            assert isinstance(spec, SolveSpec)
-            module.spec = change(spec)  # type: ignore[assignment]
+        solve_as(model, change)
         yield
     finally:
         for module, spec in zip(modules, specs, strict=True):

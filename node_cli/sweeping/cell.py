@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
 import os
 import socket
 import time
@@ -23,6 +22,7 @@ from node_cli.console import line_console
 from node_cli.errors import CheckpointError, ConfigError, Interrupted, told
 from node_cli.folder_lock import HeldError
 from node_cli.plain_text import plain_text
+from node_cli.recorded_file import recorded_summary
 from node_cli.report.cell_table import cell_name
 from node_cli.report.record import read_record
 from node_cli.signal_handlers import ignore_the_terminal
@@ -182,5 +182,4 @@ def _previous(folder: Path, command: str) -> dict[str, Any] | None:
         )
     if record.status == "unfinished":
         return None
-    summary: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    return summary
+    return recorded_summary(folder)

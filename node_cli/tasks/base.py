@@ -6,12 +6,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from node_cli.config.run import RunConfig
+from node_cli.data.digest import file_digest
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -113,14 +115,15 @@ class Task(ABC):
         self.progress = 1.0
 
     @property
-    @abstractmethod
     def data_label(self) -> str:
         """The name of the data as it stands beside every result."""
+        return self.config.data.name
 
-    @property
+    @cached_property
     def data_digest(self) -> str | None:
-        """A digest of the user's own data file, which may have changed when a run is resumed."""
-        return None
+        """SHA-256 of the user's own data file, which may have changed when a run is resumed."""
+        own_file = self.config.data.own_file
+        return None if own_file is None else file_digest(own_file)
 
     @abstractmethod
     def build_model(self) -> nn.Module:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from node_cli.config.spelling import did_you_mean
+from node_cli.config.spelling import no_such
 from node_cli.errors import ConfigError
 from node_cli.tasks.entry import MemberGroup, TaskEntry
 
@@ -37,10 +37,7 @@ def find_entry(name: str) -> TaskEntry:
     """
     known = entries()
     if name not in known:
-        raise ConfigError(
-            f"task.name={name}: there is no such task{did_you_mean(name, known)} Known:"
-            f" {', '.join(known)}."
-        )
+        raise ConfigError(no_such("task", "task.name", name, known))
     return known[name]
 
 

@@ -18,9 +18,10 @@ from node_cli.config.settings import deciding_settings
 from node_cli.errors import ConfigError, Interrupted, told
 from node_cli.folder_lock import FolderLock
 from node_cli.log_file import logged_to
+from node_cli.recorded_file import recorded_summary
 from node_cli.studies import study_of
 from node_cli.studies.table import write_table
-from node_cli.tasks.registry import find_task
+from node_cli.tasks.base import BestMetric
 from node_cli.training.checkpoint import checkpoint_paths, read_checkpoint
 from node_cli.training.failures import told_in_training
 from node_cli.training.interruption import StopRequest
@@ -30,7 +31,7 @@ from node_cli.training.preparation import Preparation, clear, prepare
 from node_cli.training.recorder import Recorder
 from node_cli.training.report_lines import closing_parts, opening_parts, where_lines
 from node_cli.training.seeds import random_states, restore_random_states
-from node_cli.training.summary import Outcome, read_summary, write_summary
+from node_cli.training.summary import Outcome, write_summary
 from node_cli.training.terminal import Terminal
 
 log = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ def run(
         with logged_to(folder):
             log.info("%s", recorded_command(folder) or "no command line")
             summary = _carry_out(config, folder, ready, recorder, terminal, device)
-            _tell_the_end(config, folder, summary, terminal, cell)
+            _tell_the_end(config, folder, summary, ready.task.best, terminal, cell)
     return summary
 
 
@@ -131,7 +132,7 @@ def _finished_before(folder: Path, ready: Preparation) -> dict[str, Any] | None:
     """The summary of a run that has nothing left to do."""
     if ready.checkpoint is None or not ready.loop.finished:
         return None
-    summary = read_summary(folder)  # without one it was killed in its test, which is done again
+    summary = recorded_summary(folder)  # without one it was killed in its test, which is done again
     return summary if summary.get("status") == "finished" else None
 
 
@@ -213,11 +214,16 @@ def _study(config: RunConfig, folder: Path, loop: TrainingLoop) -> None:
 
 
 def _tell_the_end(
-    config: RunConfig, folder: Path, summary: dict[str, Any], terminal: Terminal, cell: str | None
+    config: RunConfig,
+    folder: Path,
+    summary: dict[str, Any],
+    best: BestMetric,
+    terminal: Terminal,
+    cell: str | None,
 ) -> None:
     if config.study.name != "none":
         terminal.line(f"{config.study.name} measured: {folder / f'{config.study.name}.csv'}")
-    result, *costs = closing_parts(summary, find_task(config.task.name).best)
+    result, *costs = closing_parts(summary, best)
     terminal.parts(result, "  ", style="bold")
     for parts in costs:
         terminal.parts(parts, "  ")

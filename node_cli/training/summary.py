@@ -18,7 +18,7 @@ from node_cli.config.resumption import recorded_command
 from node_cli.config.run import RunConfig
 from node_cli.config.settings import deciding_settings
 from node_cli.memory import peak_device_bytes, peak_resident_bytes
-from node_cli.recorded_file import recorded_text
+from node_cli.recorded_file import recorded_summary
 from node_cli.tasks.base import Task
 from node_cli.training.progress import RunProgress
 from node_cli.writing import write_text
@@ -129,20 +129,11 @@ def write_refusal(folder: Path, config: Mapping[str, Any], cause: str) -> None:
         "seconds": 0.0,
         "command": recorded_command(folder),
         "settings": deciding_settings(config),
-        **read_summary(folder),
+        **recorded_summary(folder),
         "status": "failed",
         "cause": cause,
     }
     _write(folder, summary)
-
-
-def read_summary(folder: Path) -> dict[str, Any]:
-    """The summary that is there; empty where none can be read."""
-    try:
-        summary = json.loads(recorded_text(folder / "summary.json"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return summary if isinstance(summary, dict) else {}
 
 
 def _write(folder: Path, summary: Mapping[str, Any]) -> None:

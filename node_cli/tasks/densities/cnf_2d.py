@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from node_cli.data.digest import file_digest
 from node_cli.tasks.base import Audit, Batch, EvaluationData, Loaders
 from node_cli.tasks.densities import shapes
 from node_cli.tasks.densities.density_task import DensityTask, inversion_error
@@ -82,19 +81,6 @@ class Cnf2d(DensityTask):
         """Where the points come from."""
         assert isinstance(self.config.data, PlaneConfig)
         return density_of(self.config.data)
-
-    @property
-    def data_label(self) -> str:
-        """The name of the data set."""
-        return self.config.data.name
-
-    @cached_property
-    def data_digest(self) -> str | None:
-        """SHA-256 of a picture's file."""
-        data = self.config.data
-        return (
-            file_digest(Path(data.path)) if isinstance(data, PictureConfig) and data.path else None
-        )
 
     @property
     def dimensions(self) -> int:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from node_cli.data.digest import file_digest
 from node_cli.tasks.base import Audit, EvaluationData, Loaders
 from node_cli.tasks.densities.density_task import DensityTask, build_flow, inversion_error
 from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
@@ -41,12 +40,6 @@ class CnfTabular(DensityTask):
         """The name of the file."""
         assert isinstance(self.config.data, TableConfig)
         return Path(self.config.data.path or "").name
-
-    @cached_property
-    def data_digest(self) -> str:
-        """SHA-256 of the file."""
-        assert isinstance(self.config.data, TableConfig)
-        return file_digest(Path(self.config.data.path or ""))
 
     @property
     def dimensions(self) -> int:

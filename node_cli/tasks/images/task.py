@@ -34,11 +34,6 @@ class MnistOdeNet(Task):
         assert isinstance(self.config.data, ImagesConfig)
         return load(self.config.data)
 
-    @property
-    def data_label(self) -> str:
-        """``mnist-mini``, ``mnist`` or ``fashion-mnist``."""
-        return self.images.name
-
     def build_model(self) -> nn.Module:
         """The network of the ``model`` group, solved as the solver groups say."""
         spec = SolveSpec.from_config(self.config)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from node_cli.data.digest import file_digest
 from node_cli.solving import SolveSpec, record_solves, total
 from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
 from node_cli.tasks.series.autoregressive import Autoregressive
@@ -29,7 +27,6 @@ from node_cli.tasks.series.schema import (
     PeriodicConfig,
     RnnVaeConfig,
     SeriesConfig,
-    SeriesTableConfig,
     SpiralsConfig,
     VariationalConfig,
 )
@@ -67,19 +64,6 @@ class LatentSpirals(Task):
         if isinstance(data, PeriodicConfig):
             return periodic(data, seed)
         return read_series(data, seed).parts
-
-    @property
-    def data_label(self) -> str:
-        """The name of the data set."""
-        return self.config.data.name
-
-    @cached_property
-    def data_digest(self) -> str | None:
-        """SHA-256 of a user's own file."""
-        data = self.config.data
-        if not isinstance(data, SeriesTableConfig) or data.path is None:
-            return None
-        return file_digest(Path(data.path))
 
     def build_model(self) -> nn.Module:
         """The model of the ``model`` group."""
