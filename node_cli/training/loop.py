@@ -24,6 +24,7 @@ from node_cli.training.checkpoint import checkpoint_paths, write_checkpoint
 from node_cli.training.epoch_table import EpochTable
 from node_cli.training.failures import about_infinite_loss
 from node_cli.training.interruption import StopRequest
+from node_cli.training.limits import Limits
 from node_cli.training.optimization import build_optimizer, learning_rate_factor
 from node_cli.training.progress import RunProgress
 from node_cli.training.recorder import Recorder
@@ -84,30 +85,13 @@ class TrainingLoop:
         self._epoch_batches = len(self._loaders.train)
         if config.trainer.overfit_batches is not None:
             self._epoch_batches = min(self._epoch_batches, config.trainer.overfit_batches)
-        self._total_steps = self._count_steps()
-        self._epochs = EpochTable(task.best, self._last_epoch(), terminal.width)
+        self.limits = Limits(config.trainer, self._epoch_batches)
+        self._epochs = EpochTable(task.best, self.limits.last_epoch, terminal.width)
 
     @property
     def finished(self) -> bool:
         """Whether training is over and its last steps are validated."""
-        progress, patience = self.progress, self.config.trainer.patience
-        if patience is not None and progress.stale_epochs >= patience:
-            return True
-        return self._limit_reached() and progress.validated_step == progress.step
-
-    @property
-    def ending(self) -> str:
-        """The setting that ended the training, such as ``trainer.max_steps=300``."""
-        progress, trainer = self.progress, self.config.trainer
-        if trainer.patience is not None and progress.stale_epochs >= trainer.patience:
-            name = "patience"
-        elif trainer.max_steps is not None and progress.step >= trainer.max_steps:
-            name = "max_steps"
-        elif self._total_steps is not None and progress.step >= self._total_steps:
-            name = "max_epochs"
-        else:
-            name = "max_minutes"
-        return f"trainer.{name}={getattr(trainer, name):g}"
+        return self.limits.finished(self.progress)
 
     def restore(self, checkpoint: dict[str, Any]) -> None:
         """Go back to where a checkpoint was written; the optimizer keeps the settings given now.
@@ -153,7 +137,7 @@ class TrainingLoop:
             CheckpointError: a checkpoint could not be written.
         """
         progress = self.progress
-        self._terminal.expect(self._total_steps, progress.step)
+        self._terminal.expect(self.limits.total_steps, progress.step)
         self._started = time.perf_counter() - progress.seconds
         while not self.finished:
             self._train_epoch()
@@ -250,7 +234,7 @@ class TrainingLoop:
     def _train_epoch(self) -> None:
         progress, trainer = self.progress, self.config.trainer
         self.model.train()
-        while progress.batch < self._epoch_batches and not self._limit_reached():
+        while progress.batch < self._epoch_batches and not self.limits.reached(progress):
             started, self._aside = time.perf_counter(), 0.0
             # An overfitting run sees the same batches in each epoch.
             epoch = 0 if trainer.overfit_batches is not None else progress.epoch
@@ -278,8 +262,8 @@ class TrainingLoop:
         """One optimizer step; its scalars by tag."""
         config = self.config
         self._set_learning_rates(self.progress.step)
-        if self._total_steps is not None:
-            self.task.progress = self.progress.step / self._total_steps
+        if self.limits.total_steps is not None:
+            self.task.progress = self.progress.step / self.limits.total_steps
         self._optimizer.zero_grad(set_to_none=True)
         watch: AbstractContextManager[object] = (
             self._saved_bytes.measure() if measure_memory else nullcontext()
@@ -320,7 +304,7 @@ class TrainingLoop:
         return values
 
     def _set_learning_rates(self, step: int) -> None:
-        factor = learning_rate_factor(self.config.schedule, step, self._total_steps)
+        factor = learning_rate_factor(self.config.schedule, step, self.limits.total_steps)
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * factor
 
@@ -404,23 +388,3 @@ class TrainingLoop:
 
     def _epochs_done(self) -> float:
         return self.progress.epoch + self.progress.batch / self._epoch_batches
-
-    def _count_steps(self) -> int | None:
-        """Steps of the whole run, where epochs or steps limit it."""
-        trainer = self.config.trainer
-        limits = [] if trainer.max_steps is None else [trainer.max_steps]
-        if trainer.max_epochs is not None:
-            limits.append(trainer.max_epochs * self._epoch_batches)
-        return min(limits, default=None)
-
-    def _last_epoch(self) -> int | None:
-        """The epoch that the run ends with, unless its training or the clock ends it before."""
-        if self._total_steps is None or self.config.trainer.max_minutes is not None:
-            return None
-        return -(-self._total_steps // self._epoch_batches)
-
-    def _limit_reached(self) -> bool:
-        trainer = self.config.trainer
-        return (self._total_steps is not None and self.progress.step >= self._total_steps) or (
-            trainer.max_minutes is not None and self.progress.seconds >= 60 * trainer.max_minutes
-        )

@@ -79,8 +79,9 @@ def run(
             ready = prepare(config, folder, device, recorder, terminal, stop)
         finished = _finished_before(folder, ready)
         if finished is not None:
+            ending = ready.loop.limits.ending(ready.loop.progress)
             terminal.line(
-                f"{folder} is finished, after {finished['steps']} steps, by {ready.loop.ending}:"
+                f"{folder} is finished, after {finished['steps']} steps, by {ending}:"
                 " nothing was changed. Give more of it to train on."
             )
             return finished
