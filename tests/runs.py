@@ -54,11 +54,11 @@ def started(folder, *words):
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ,
-        preexec_fn=_with_usual_signals,
+        preexec_fn=with_usual_signals,
     )
 
 
-def _with_usual_signals():
+def with_usual_signals():
     """As in a terminal; tests in the background, or under nohup, would pass on what they ignore."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)

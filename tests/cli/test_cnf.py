@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from runs import numbers
 from sklearn.datasets import load_wine
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -26,14 +27,6 @@ TINY = (
 
 def summary(folder):
     return json.loads((folder / "summary.json").read_text())
-
-
-def numbers(folder):
-    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    return [
-        {tag: v for tag, v in line.items() if not tag.startswith(("time/", "memory/rss"))}
-        for line in lines
-    ]
 
 
 @pytest.mark.slow

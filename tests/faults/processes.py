@@ -2,11 +2,15 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
+
+from runs import with_usual_signals
+
+TESTS = Path(__file__).parents[1]
 
 
 class Started:
@@ -56,7 +60,7 @@ class NewProcesses:
             cwd=cwd,
             stdout=log,
             stderr=log,
-            preexec_fn=_with_usual_signals,
+            preexec_fn=with_usual_signals,
             start_new_session=True,
         )
         return Started(process.pid, lambda _: process.wait())
@@ -67,11 +71,12 @@ class ForkedProcesses:
 
     def __enter__(self):
         self._template = subprocess.Popen(
-            [sys.executable, __file__],
+            [sys.executable, "-m", "faults.processes"],
+            cwd=TESTS,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            preexec_fn=_with_usual_signals,
+            preexec_fn=with_usual_signals,
         )
         assert self._template.stdout.readline() == "ready\n"
         return self
@@ -88,12 +93,6 @@ class ForkedProcesses:
     def _ask(self, question):
         print(json.dumps(question), file=self._template.stdin, flush=True)
         return int(self._template.stdout.readline())
-
-
-def _with_usual_signals():
-    """As in a terminal; tests in the background, or under nohup, would pass on what they ignore."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _serve():
