@@ -23,7 +23,7 @@ class ModelSchema(Schema):
     @property
     def solves_an_ode(self) -> bool:
         """Whether it has a solve that the groups ``solver`` and ``adjoint`` decide about."""
-        return False
+        return self.interval is not None
 
     @property
     def interval(self) -> float | None:

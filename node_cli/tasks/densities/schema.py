@@ -68,11 +68,6 @@ class FlowConfig(ModelSchema):
         return self
 
     @property
-    def solves_an_ode(self) -> bool:
-        """It does."""
-        return True
-
-    @property
     def interval(self) -> float:
         """T."""
         return self.T

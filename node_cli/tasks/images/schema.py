@@ -48,11 +48,6 @@ class OdeNetConfig(ImageClassifierConfig):
     learn_time: bool
 
     @property
-    def solves_an_ode(self) -> bool:
-        """It does."""
-        return True
-
-    @property
     def interval(self) -> float:
         """T."""
         return self.T
