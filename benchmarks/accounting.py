@@ -26,7 +26,7 @@ from torchdiffeq import odeint, odeint_adjoint
 from node_cli.config.composition import validate_composed
 from node_cli.config.location import conf_dir
 from node_cli.config.run import RunConfig
-from node_cli.models.ode_block import ODEBlock
+from node_cli.models.ode_solve import ODEBlock
 from node_cli.tasks.images.classifier import ImageClassifier
 from node_cli.tasks.registry import find_task
 from node_cli.training.interruption import StopRequest
@@ -44,8 +44,8 @@ class BareBlock(nn.Module):
     def __init__(self, block: ODEBlock) -> None:
         super().__init__()
         self.field = block.field
-        self.spec = block.spec
-        self.register_buffer("times", block.times.clone())
+        self.spec = block.solve.spec
+        self.register_buffer("times", torch.tensor([0.0, block.solve.end_time]))
 
     def forward(self, y: Tensor) -> Tensor:
         solver = odeint if self.spec.adjoint == "direct" else odeint_adjoint

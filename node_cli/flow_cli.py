@@ -141,7 +141,7 @@ def _load(folder: Path, tolerance: float | None) -> NormalizingFlow:
     """The flow of a run, with the weights of its best epoch, solved as in the run's evaluation."""
     import torch
 
-    from node_cli.studies.subject import solve_as
+    from node_cli.models.ode_solve import solve_as
     from node_cli.tasks.densities.density_task import build_flow
     from node_cli.tasks.densities.normalizing_flow import dimensions_of
     from node_cli.tasks.densities.schema import FlowConfig

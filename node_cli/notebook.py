@@ -138,7 +138,7 @@ class Run:
         """
         import torch
 
-        from node_cli.studies.subject import solve_as
+        from node_cli.models.ode_solve import solve_as
         from node_cli.tasks.registry import find_task
         from node_cli.training.checkpoint import checkpoint_paths, config_of, read_checkpoint
         from node_cli.training.restoration import restore_model

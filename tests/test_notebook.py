@@ -11,7 +11,7 @@ from runs import TINY, lines
 
 import node_cli
 from node_cli.errors import CheckpointError, ConfigError, DataError, Interrupted
-from node_cli.studies.subject import solving_modules
+from node_cli.models.ode_solve import solving_modules
 from node_cli.training.loop import TrainingLoop
 from node_cli.training.seeds import random_states
 

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from node_cli.config.study import Figure3Config
 from node_cli.memory import synchronize
+from node_cli.models.ode_solve import solved_as, solving_modules
 from node_cli.solving import SolveSpec, record_solves, total
 from node_cli.studies.gradient_check import relative_error
-from node_cli.studies.subject import Findings, Row, Subject, solved_as, solving_modules
+from node_cli.studies.subject import Findings, Row, Subject
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -50,8 +51,8 @@ def _output(subject: Subject) -> Tensor:
     found: list[Tensor] = []
 
     def keep(_module: nn.Module, _inputs: object, output: Any) -> None:
-        state = output if isinstance(output, Tensor) else output[0]
-        found.append(state.reshape(-1))
+        values = output if isinstance(output, Tensor) else output[0]
+        found.append(values[-1].reshape(-1))
 
     hooks = [m.register_forward_hook(keep) for m in solving_modules(subject.model)]
     try:

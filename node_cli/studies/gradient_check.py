@@ -9,13 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from node_cli.models.ode_solve import solved_as, solving_modules
 from node_cli.solving import SolveSpec
-from node_cli.studies.subject import (
-    frozen_statistics,
-    same_randomness,
-    solved_as,
-    solving_modules,
-)
+from node_cli.studies.subject import frozen_statistics, same_randomness
 from node_cli.tasks.base import Batch, Task
 
 _REFERENCE = SolveSpec(method="dopri5", rtol=1e-10, atol=1e-10, adjoint="checkpointed")

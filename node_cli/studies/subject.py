@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from node_cli.solving import SolveSpec
 from node_cli.tasks.base import Batch, Task
 
 if TYPE_CHECKING:
@@ -81,28 +80,3 @@ def frozen_statistics(model: nn.Module) -> Iterator[None]:
     finally:
         for layer in layers:
             layer.train(True)
-
-
-def solving_modules(model: nn.Module) -> list[nn.Module]:
-    """The parts of a model that solve an ODE: they have a ``spec``."""
-    return [m for m in model.modules() if isinstance(getattr(m, "spec", None), SolveSpec)]
-
-
-def solve_as(model: nn.Module, change: Callable[[SolveSpec], SolveSpec]) -> None:
-    """From now on the model solves by the specs that ``change`` makes of its own."""
-    for module in solving_modules(model):
-        assert isinstance(module.spec, SolveSpec)
-        module.spec = change(module.spec)  # type: ignore[assignment]
-
-
-@contextmanager
-def solved_as(model: nn.Module, change: Callable[[SolveSpec], SolveSpec]) -> Iterator[None]:
-    """Inside the ``with`` block, the model solves by the specs that ``change`` makes of its own."""
-    modules = solving_modules(model)
-    specs = [module.spec for module in modules]
-    try:
-        solve_as(model, change)
-        yield
-    finally:
-        for module, spec in zip(modules, specs, strict=True):
-            module.spec = spec

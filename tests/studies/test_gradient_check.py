@@ -4,10 +4,9 @@ import pytest
 import torch
 from torch import nn
 
-from node_cli.models.ode_block import ODEBlock
+from node_cli.models.ode_solve import ODEBlock, solved_as
 from node_cli.solving import SolveSpec
 from node_cli.studies.gradient_check import flat_gradient, gradient_check, reference_gradient
-from node_cli.studies.subject import solved_as
 
 
 class Field(nn.Module):
@@ -67,11 +66,11 @@ def test_a_wrong_gradient_is_seen_as_wrong():
 
 def test_the_check_leaves_everything_as_it_was():
     model, batch = problem()
-    before = (flat_gradient(model).clone(), torch.get_rng_state(), model.spec)
+    before = (flat_gradient(model).clone(), torch.get_rng_state(), model.solve.spec)
     gradient_check(LeastSquares(), model, batch, flat_gradient(model))
     assert torch.equal(flat_gradient(model), before[0])
     assert torch.equal(torch.get_rng_state(), before[1])
-    assert model.spec is before[2]
+    assert model.solve.spec is before[2]
     assert model.field.matrix.dtype == torch.float32
 
 
@@ -82,10 +81,10 @@ def test_a_model_without_an_ode_cannot_be_checked():
 
 def test_a_spec_comes_back_even_after_an_error():
     model, _ = problem()
-    spec = model.spec
+    spec = model.solve.spec
     with (
         pytest.raises(ZeroDivisionError),
         solved_as(model, lambda spec: replace(spec, method="rk4")),
     ):
-        assert 1 / len([s for s in [model.spec] if s.method == "dopri5"])
-    assert model.spec is spec
+        assert 1 / len([s for s in [model.solve.spec] if s.method == "dopri5"])
+    assert model.solve.spec is spec

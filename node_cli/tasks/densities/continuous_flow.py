@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from node_cli.config.flow import PenaltyName, TraceConfig, TraceName
-from node_cli.solving import SolveSpec, solve
+from node_cli.models.ode_solve import OdeSolve
+from node_cli.solving import SolveSpec
 from node_cli.tasks.densities.flow_dynamics import FlowDynamics, draw_noise
 from node_cli.tasks.densities.flow_field import FlowField, HypernetworkField, LayeredField
 from node_cli.tasks.densities.schema import FlowConfig, HypernetworkConfig, LayeredFlowConfig
@@ -39,9 +38,6 @@ class ContinuousFlow(nn.Module):
               \log\left|\det \frac{dz}{dx}\right|
               = \int_{t(x)}^{t(z)} \mathrm{tr} \frac{\partial f}{\partial z}\, dt
 
-    With ``learn_time``, T is a parameter and the problem is solved in units of it, as in
-    ``ODEBlock``.
-
     Args:
         config: the ``model`` group.
         dimensions: d.
@@ -60,19 +56,10 @@ class ContinuousFlow(nn.Module):
     ) -> None:
         super().__init__()
         self.field = flow_field(config, dimensions)
-        self.spec = spec
+        self.solve = OdeSolve(spec, config.T, config.learn_time)
         self.trace = trace
         self.penalties = penalties
-        self._T = config.T
         self._reverse = config.reverse
-        self.log_time = (
-            nn.Parameter(torch.tensor(math.log(config.T))) if config.learn_time else None
-        )
-
-    @property
-    def end_time(self) -> float:
-        """T."""
-        return self._T if self.log_time is None else float(self.log_time.detach().exp())
 
     def forward(self, x: Tensor) -> Transport:
         """Carry data to the base, with log-determinants, and in training with penalties."""
@@ -99,9 +86,6 @@ class ContinuousFlow(nn.Module):
         if isinstance(self.field, LayeredField) and self.field.training:
             self.field.iterate_power()
         fractions = [1.0 - place if self._reverse else place for place in places]
-        unit = self._T if self.log_time is None else 1.0
-        times = points.new_tensor([unit * fraction for fraction in fractions])
-        spec = self.spec if self.log_time is None else self.spec.in_units_of(self._T)
         state: Tensor | tuple[Tensor, ...] = points
         penalties: tuple[PenaltyName, ...] = ()
         if traced:
@@ -114,10 +98,9 @@ class ContinuousFlow(nn.Module):
             self._noise(points) if traced else None,
             penalties,
             1 if fractions[-1] >= fractions[0] else -1,
-            self.log_time,
         )
-        solution = solve(dynamics, state, times, spec, self.parameters(), passive=len(penalties))
-        values = solution.values
+        parameters = self.field.parameters()
+        values = self.solve(dynamics, state, fractions, parameters, passive=len(penalties))
         parts = (values,) if isinstance(values, Tensor) else values
         if len(places) == 2:
             parts = tuple(part[-1] for part in parts)

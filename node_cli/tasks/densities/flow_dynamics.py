@@ -34,7 +34,6 @@ class FlowDynamics:
             solve, so that the integrand is one function of time (Grathwohl et al. 2019).
         penalties: integrands to add, see ``penalty``.
         direction: 1 where time runs upwards, -1 where it runs downwards.
-        log_time: of a learned T, in whose units the time of this solve is; None: real time.
     """
 
     def __init__(
@@ -44,7 +43,6 @@ class FlowDynamics:
         noise: Tensor | None,
         penalties: Sequence[PenaltyName],
         direction: Direction,
-        log_time: Tensor | None,
     ) -> None:
         self._field, self._noise = field, noise
         self._trace = trace
@@ -56,26 +54,21 @@ class FlowDynamics:
             for name in penalties
         )
         self._direction = direction
-        self._log_time = log_time
 
     def __call__(
         self, t: Tensor, state: tuple[Tensor, ...] | Tensor
     ) -> tuple[Tensor, ...] | Tensor:
         """The derivative of the state; of its shapes."""
-        # Anew in each evaluation: an adjoint differentiates evaluations one by one.
-        end_time = None if self._log_time is None else self._log_time.exp()
-        time = t if end_time is None else end_time * t
         if isinstance(state, Tensor):
-            derivative: Tensor = self._field(time, state)
-            return derivative if end_time is None else end_time * derivative
+            derivative: Tensor = self._field(t, state)
+            return derivative
         z = state[0]
-        derivative, trace, product, jacobian = self._with_trace(time, z)
+        derivative, trace, product, jacobian = self._with_trace(t, z)
         rates = [
-            self._direction * self._penalty(name, time, z, derivative, product, jacobian)
+            self._direction * self._penalty(name, t, z, derivative, product, jacobian)
             for name in self._penalties
         ]
-        parts = (derivative, trace, *rates)
-        return parts if end_time is None else tuple(end_time * part for part in parts)
+        return (derivative, trace, *rates)
 
     def _with_trace(
         self, t: Tensor, z: Tensor

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from node_cli.models.ode_block import ODEBlock
+from node_cli.models.ode_solve import ODEBlock
 from node_cli.solving import SolveSpec
 from node_cli.tasks.images.euler_block import EulerBlock
 from node_cli.tasks.images.field import ImageField

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from node_cli.solving import SolveSpec, solve
+from node_cli.models.ode_solve import OdeSolve
+from node_cli.solving import SolveSpec
 from node_cli.tasks.series.latent_field import AutonomousField
 from node_cli.tasks.series.latent_series import gaussian_log_likelihood
 from node_cli.tasks.series.observed import ROLES, Series
@@ -58,7 +59,7 @@ class Autoregressive(nn.Module):
         self.field: AutonomousField | None = None
         if config.name == "ode-rnn":
             self.field = AutonomousField(config.hidden, (config.hidden,), "tanh")
-            self.spec = spec
+            self.solve = OdeSolve(spec)
         log_noise = torch.tensor(math.log(config.noise))
         if config.learn_noise:
             self.log_noise: Tensor = nn.Parameter(log_noise)
@@ -117,10 +118,8 @@ class Autoregressive(nn.Module):
             slope: Tensor = gap * field(t, h)
             return slope
 
-        times = gap.new_tensor([0.0, 1.0])
-        values = solve(stretched, state, times, self.spec, field.parameters()).values
-        assert isinstance(values, Tensor)
-        return values[-1]
+        carried: Tensor = self.solve(stretched, state, (0.0, 1.0), field.parameters())[-1]
+        return carried
 
     def _inputs(self, values: Tensor, known: Tensor, gaps: Tensor) -> Tensor:
         parts = [values]

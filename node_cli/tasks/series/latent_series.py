@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from node_cli.solving import SolveSpec, solve
+from node_cli.models.ode_solve import OdeSolve
+from node_cli.solving import SolveSpec
 from node_cli.tasks.series.latent_field import AutonomousField
 from node_cli.tasks.series.observed import Series
 from node_cli.tasks.series.recognition import Encoder, OdeRnnEncoder, Posterior, RecurrentEncoder
@@ -111,7 +112,7 @@ class LatentOde(LatentSeriesModel):
         self, config: LatentOdeConfig, dimensions: int, masked: bool, spec: SolveSpec
     ) -> None:
         super().__init__(config, dimensions, masked, spec)
-        self.spec = spec
+        self.solve = OdeSolve(spec)
         self.field = AutonomousField(config.latent, config.hidden)
         self.intensity = nn.Linear(config.latent, 1) if config.poisson else None
 
@@ -149,11 +150,11 @@ class LatentOde(LatentSeriesModel):
         with_zero = torch.cat((times.new_zeros(1), times)) if float(times[0]) != 0 else times
         parameters = [*self.field.parameters()]
         if self.intensity is None:
-            values = solve(self.field, z0, with_zero, self.spec, parameters).values
+            values = self.solve(self.field, z0, with_zero, parameters)
         else:
             parameters += self.intensity.parameters()
             start = (z0, z0.new_zeros(z0.shape[:2]))
-            values = solve(self._with_intensity, start, with_zero, self.spec, parameters).values
+            values = self.solve(self._with_intensity, start, with_zero, parameters)
         parts = [values] if isinstance(values, Tensor) else list(values)
         return [part[len(with_zero) - len(times) :] for part in parts]
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from node_cli.solving import SolveSpec, solve
+from node_cli.models.ode_solve import OdeSolve
+from node_cli.solving import SolveSpec
 from node_cli.tasks.series.latent_field import AutonomousField
 from node_cli.tasks.series.observed import Series
 from node_cli.tasks.series.tanh_rnn import TanhRNN
@@ -129,7 +130,7 @@ class OdeRnnEncoder(Encoder):
     ) -> None:
         super().__init__(hidden, latent)
         self._masked = masked
-        self.spec = spec
+        self.solve = OdeSolve(spec)
         self.field = AutonomousField(hidden, (hidden,), "tanh")
         self.update = nn.GRUCell(inputs * (2 if masked else 1), hidden)
 
@@ -156,6 +157,5 @@ class OdeRnnEncoder(Encoder):
         return state
 
     def _evolve(self, state: Tensor, start: Tensor, end: Tensor) -> Tensor:
-        values = solve(self.field, state, torch.stack((start, end)), self.spec).values
-        assert isinstance(values, Tensor)
-        return values[-1]
+        carried: Tensor = self.solve(self.field, state, torch.stack((start, end)))[-1]
+        return carried

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from node_cli.models.ode_block import ODEBlock
+from node_cli.models.ode_solve import ODEBlock
 from node_cli.solving import SolveSpec, solve
 from node_cli.tasks.images.classifier import ImageClassifier
 from node_cli.tasks.images.euler_block import EulerBlock
@@ -115,7 +115,7 @@ def test_the_learned_end_time_gets_the_true_gradient(adjoint):
     out.sum().backward()
     # d/d(log T) exp(-T) = -T exp(-T)
     expected = -2.0 * torch.exp(torch.tensor(-2.0)).double()
-    torch.testing.assert_close(block.field.log_time.grad, expected, rtol=1e-6, atol=1e-8)
+    torch.testing.assert_close(block.solve.log_time.grad, expected, rtol=1e-6, atol=1e-8)
 
 
 def test_a_learned_end_time_of_one_starts_as_the_fixed_one():
@@ -124,5 +124,5 @@ def test_a_learned_end_time_of_one_starts_as_the_fixed_one():
     fixed = ODEBlock(field, spec, end_time=2.0).double()
     learned = ODEBlock(field, spec, end_time=2.0, learn_time=True).double()
     torch.testing.assert_close(fixed(y), learned(y), rtol=1e-6, atol=1e-7)
-    assert learned.end_time == pytest.approx(2.0)
-    assert fixed.end_time == 2.0
+    assert learned.solve.end_time == pytest.approx(2.0)
+    assert fixed.solve.end_time == 2.0

@@ -1,0 +1,152 @@
+"""Where a model solves its ODE: with the run's solver, over an interval that may be learned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from node_cli.solving import SolveSpec, solve
+from node_cli.solving.counted_field import VectorField
+from node_cli.solving.state import State
+
+
+class OdeSolve(nn.Module):
+    r"""Solves :math:`dy/dt = f(t, y)` as the run's settings say.
+
+    All ODEs of a model are solved by modules of this class: evaluation and studies look for them,
+    and have them solve in another way (``solved_as``).
+
+    Times are given in units of T, so that they go from 0 to 1 where a model has one interval; T is
+    1 where the data have times of their own. With ``learn_time``, ``T = exp(log_time)`` is a
+    parameter. The problem is then solved in :math:`s = t / T`, where :math:`dy/ds = T f(T s, y)`,
+    so that the gradient of T is that of any other parameter, in every adjoint mode and with every
+    solver. A fixed step stretches along: it stays the same fraction of T.
+
+    Args:
+        spec: solver, tolerances and adjoint mode; ``Task.spec`` is that of the run.
+        end_time: T, in units of ``t``.
+        learn_time: T is a parameter and starts at the value given.
+    """
+
+    def __init__(self, spec: SolveSpec, end_time: float = 1.0, learn_time: bool = False) -> None:
+        super().__init__()
+        self.spec = spec
+        self._end_time = end_time
+        self.log_time = nn.Parameter(torch.tensor(math.log(end_time))) if learn_time else None
+
+    @property
+    def end_time(self) -> float:
+        """T, as it is now."""
+        return self._end_time if self.log_time is None else float(self.log_time.detach().exp())
+
+    def forward(
+        self,
+        field: VectorField,
+        y0: State,
+        times: Tensor | Sequence[float],
+        parameters: Iterable[Tensor] | None = None,
+        passive: int = 0,
+    ) -> Any:
+        """The state at all times.
+
+        Args:
+            field: ``f(t, y)``, with ``t`` a scalar tensor; returns the shape of ``y``.
+            y0: the state at the first time: a tensor or a tuple of tensors.
+            times: in units of T and in order, of which the first is the initial one.
+            parameters: tensors of the field that get gradients in every adjoint mode; by default
+                those of ``field`` where it is a module.
+            passive: see ``node_cli.solving.solve``.
+
+        Returns:
+            ``[len(times), *y0.shape]``, or a tuple of such tensors.
+
+        Raises:
+            SolverError: the solve failed.
+        """
+        first = y0 if isinstance(y0, Tensor) else y0[0]
+        if parameters is None and isinstance(field, nn.Module):
+            parameters = field.parameters()
+        if self.log_time is None:
+            if not isinstance(times, Tensor):
+                times = first.new_tensor([self._end_time * time for time in times])
+            elif self._end_time != 1.0:
+                times = self._end_time * times
+            return solve(field, y0, times, self.spec, parameters, passive).values
+        if not isinstance(times, Tensor):
+            times = first.new_tensor(times)
+        scaled = _TimeScaled(field, self.log_time)
+        learned = (*(parameters or ()), self.log_time)
+        spec = self.spec.in_units_of(self._end_time)
+        return solve(scaled, y0, times, spec, learned, passive).values
+
+
+class ODEBlock(nn.Module):
+    """A layer that maps ``y(0)`` to ``y(T)`` with ``dy/dt = f(t, y)``.
+
+    Args:
+        field: ``f``, a module.
+        spec: how it is solved.
+        end_time: T.
+        learn_time: T is a parameter.
+    """
+
+    def __init__(
+        self, field: nn.Module, spec: SolveSpec, end_time: float = 1.0, learn_time: bool = False
+    ) -> None:
+        super().__init__()
+        self.field = field
+        self.solve = OdeSolve(spec, end_time, learn_time)
+
+    def forward(self, y: Tensor) -> Tensor:
+        """The state at ``T``; of the shape of ``y``, in single precision or better.
+
+        Under autocast the layers before give half precision, in which a solver's sums of small
+        increments would be lost.
+        """
+        y = y.to(torch.promote_types(y.dtype, torch.float32))
+        final: Tensor = self.solve(self.field, y, (0.0, 1.0))[-1]
+        return final
+
+
+class _TimeScaled:
+    """``T f(T s, y)``: a field in units of a learned T."""
+
+    def __init__(self, field: VectorField, log_time: Tensor) -> None:
+        self._field, self._log_time = field, log_time
+
+    def __call__(self, s: Tensor, y: State) -> State:
+        # Anew in each evaluation: an adjoint differentiates evaluations one by one.
+        end_time = self._log_time.exp()
+        derivative = self._field(end_time * s, y)
+        if isinstance(derivative, Tensor):
+            return end_time * derivative
+        return tuple(end_time * part for part in derivative)
+
+
+def solving_modules(model: nn.Module) -> list[OdeSolve]:
+    """The parts of a model that solve its ODEs."""
+    return [module for module in model.modules() if isinstance(module, OdeSolve)]
+
+
+def solve_as(model: nn.Module, change: Callable[[SolveSpec], SolveSpec]) -> None:
+    """From now on the model solves by the specs that ``change`` makes of its own."""
+    for module in solving_modules(model):
+        module.spec = change(module.spec)
+
+
+@contextmanager
+def solved_as(model: nn.Module, change: Callable[[SolveSpec], SolveSpec]) -> Iterator[None]:
+    """Inside the ``with`` block, the model solves by the specs that ``change`` makes of its own."""
+    modules = solving_modules(model)
+    specs = [module.spec for module in modules]
+    try:
+        solve_as(model, change)
+        yield
+    finally:
+        for module, spec in zip(modules, specs, strict=True):
+            module.spec = spec
