@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from node_cli.data.batches import OrderedBatches
 from node_cli.tasks.base import Audit, Batch, EvaluationData, Loaders
 from node_cli.tasks.densities import shapes
 from node_cli.tasks.densities.density_task import DensityTask, inversion_error
 from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
 from node_cli.tasks.densities.picture import read_image
-from node_cli.tasks.densities.points import FreshBatches, PointBatches, held_out
+from node_cli.tasks.densities.points import FreshBatches, held_out
 from node_cli.tasks.densities.schema import (
     CheckerboardConfig,
     MixtureConfig,
@@ -94,8 +95,8 @@ class Cnf2d(DensityTask):
         validation, test = held_out(self.density, data.validation, data.test, seed)
         return Loaders(
             train=FreshBatches(self.density, data.batch_size, data.batches, seed, device),
-            val=PointBatches(validation, data.eval_batch_size, device),
-            test=PointBatches(test, data.eval_batch_size, device),
+            val=OrderedBatches(validation, data.eval_batch_size, device),
+            test=OrderedBatches(test, data.eval_batch_size, device),
         )
 
     def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
@@ -123,20 +124,20 @@ class Cnf2d(DensityTask):
         from node_cli.tasks.densities.figures import density_panels, flow_paths
 
         assert isinstance(model, NormalizingFlow)
-        assert isinstance(data, PointBatches)
+        assert isinstance(data, OrderedBatches)
         generator = torch.Generator().manual_seed(_FIGURE_SEED)
         base = model.draw_base(_SHOWN_POINTS, generator)
         batch = self.config.data.eval_batch_size
         samples = torch.cat([model.inverse(z) for z in base.split(batch)])
-        box = box_around(data.points, samples)
+        box = box_around(data.examples, samples)
         density = self._on_grid(model, box, _GRID)
-        grid = grid_points(box, _GRID).to(data.points)
+        grid = grid_points(box, _GRID).to(data.examples)
         truth = self.density.log_density(grid)
         paths = model.paths(base[:_SHOWN_PATHS], _PATH_PLACES)
         label = self.data_label
         return {
             "density": density_panels(
-                data.points.cpu().numpy(),
+                data.examples.cpu().numpy(),
                 samples.cpu().numpy(),
                 density.cpu().numpy(),
                 None if truth is None else truth.exp().reshape(_GRID, _GRID).cpu().numpy(),
@@ -162,8 +163,8 @@ class Cnf2d(DensityTask):
         size = AuditSize.after(steps * self.config.data.batch_size)
         tell("examining the density")
         assert isinstance(model, NormalizingFlow)
-        assert isinstance(data, PointBatches)
-        points = data.points
+        assert isinstance(data, OrderedBatches)
+        points = data.examples
         generator = torch.Generator().manual_seed(_FIGURE_SEED)
         first = next(iter(data))
         base = model.draw_base(len(first), generator)

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from node_cli.data.batches import OrderedBatches, ShuffledBatches
 from node_cli.tasks.base import Audit, EvaluationData, Loaders
 from node_cli.tasks.densities.density_task import DensityTask, build_flow, inversion_error
 from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
-from node_cli.tasks.densities.points import PointBatches, ShuffledBatches
+from node_cli.tasks.densities.points import TABLE_ORDER
 from node_cli.tasks.densities.rows import Split, Table, read_table, split_table
 from node_cli.tasks.densities.schema import TableConfig
 
@@ -59,9 +60,11 @@ class CnfTabular(DensityTask):
         _, split = self._table
         data = self.config.data
         return Loaders(
-            train=ShuffledBatches(split.train, data.batch_size, self.config.seed, device),
-            val=PointBatches(split.validation, data.eval_batch_size, device),
-            test=PointBatches(split.test, data.eval_batch_size, device),
+            train=ShuffledBatches(
+                split.train, data.batch_size, self.config.seed, device, TABLE_ORDER
+            ),
+            val=OrderedBatches(split.validation, data.eval_batch_size, device),
+            test=OrderedBatches(split.test, data.eval_batch_size, device),
         )
 
     def figures(
@@ -71,8 +74,8 @@ class CnfTabular(DensityTask):
         from node_cli.tasks.densities.figures import pair_plots
 
         assert isinstance(model, NormalizingFlow)
-        assert isinstance(data, PointBatches)
-        rows = data.points[:_SHOWN_POINTS]
+        assert isinstance(data, OrderedBatches)
+        rows = data.examples[:_SHOWN_POINTS]
         generator = torch.Generator().manual_seed(_FIGURE_SEED)
         samples = model.sample(len(rows), generator)
         return {
@@ -95,9 +98,9 @@ class CnfTabular(DensityTask):
     ) -> Audit:
         """Inversion error on test rows, and their NLL by a Gaussian, for comparison."""
         assert isinstance(model, NormalizingFlow)
-        assert isinstance(data, PointBatches)
+        assert isinstance(data, OrderedBatches)
         metrics = inversion_error(model, next(iter(data)))
-        gaussian = nll_of_gaussian(self._table[1].train, data.points.cpu())
+        gaussian = nll_of_gaussian(self._table[1].train, data.examples.cpu())
         if gaussian is not None:
             metrics["nll_of_gaussian"] = gaussian
         return Audit(metrics)

@@ -1,8 +1,7 @@
-"""Time series of different lengths and times, and their batches."""
+"""Time series of different lengths and times."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Literal
@@ -10,12 +9,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from node_cli.data.random_streams import random_stream
-
 Role = Literal["observed", "unseen", "forward", "backward"]
 # What a point is for; 0 is padding.
 ROLES: dict[Role, int] = {"observed": 1, "unseen": 2, "forward": 3, "backward": 4}
-_ORDER = 5  # the stream of random numbers that shuffles series
+ORDER = 5  # the stream of random numbers that shuffles series
 
 
 @dataclass(frozen=True)
@@ -95,59 +92,6 @@ class Series:
             torch.gather(self.known, 1, wide) & kept.unsqueeze(-1),
             torch.gather(self.roles, 1, order) * kept,
         )
-
-
-class SeriesTraining:
-    """Training batches of series, in a new order in each epoch.
-
-    Args:
-        series: all of them.
-        batch_size: B; the series of an epoch that do not fill a batch are left out.
-        seed: of the order, not negative.
-        device: of the batches.
-    """
-
-    def __init__(self, series: Series, batch_size: int, seed: int, device: torch.device) -> None:
-        self._series = series.to(device)
-        self._batch_size = batch_size
-        self._seed = seed
-
-    def __len__(self) -> int:
-        """Full batches in an epoch."""
-        return len(self._series) // self._batch_size
-
-    def batch(self, epoch: int, index: int) -> Series:
-        """A batch, a pure function of epoch and index."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"batch {index} of {len(self)}")
-        stream = random_stream(self._seed, _ORDER, epoch)
-        order = torch.randperm(len(self._series), generator=stream)
-        start = index * self._batch_size
-        return self._series[order[start : start + self._batch_size].to(self._series.times.device)]
-
-
-class SeriesBatches:
-    """All series once, in order, the last batch as large as what remains.
-
-    Args:
-        series: all of them.
-        batch_size: B.
-        device: of the batches.
-    """
-
-    def __init__(self, series: Series, batch_size: int, device: torch.device) -> None:
-        self.series = series.to(device)
-        self._starts = range(0, len(series), batch_size)
-        self._batch_size = batch_size
-
-    def __len__(self) -> int:
-        """Number of batches."""
-        return len(self._starts)
-
-    def __iter__(self) -> Iterator[Series]:
-        """Yield batches."""
-        for start in self._starts:
-            yield self.series[start : start + self._batch_size]
 
 
 def choose_points(points: int, of: int, count: int, generator: torch.Generator) -> Tensor:

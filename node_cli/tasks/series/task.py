@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from node_cli.data.batches import OrderedBatches, ShuffledBatches
 from node_cli.solving import SolveSpec, record_solves, total
 from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
 from node_cli.tasks.series.autoregressive import Autoregressive
@@ -20,7 +21,7 @@ from node_cli.tasks.series.latent_series import (
     importance_weighted_bound,
     negative_elbo,
 )
-from node_cli.tasks.series.observed import ROLES, Role, Series, SeriesBatches, SeriesTraining
+from node_cli.tasks.series.observed import ORDER, ROLES, Role, Series
 from node_cli.tasks.series.schema import (
     AutoregressiveConfig,
     LatentOdeConfig,
@@ -85,9 +86,9 @@ class LatentSpirals(Task):
         train, validation, test = self.parts
         data = self.config.data
         return Loaders(
-            train=SeriesTraining(train, data.batch_size, self.config.seed, device),
-            val=SeriesBatches(validation, data.eval_batch_size, device),
-            test=SeriesBatches(test, data.eval_batch_size, device),
+            train=ShuffledBatches(train, data.batch_size, self.config.seed, device, ORDER),
+            val=OrderedBatches(validation, data.eval_batch_size, device),
+            test=OrderedBatches(test, data.eval_batch_size, device),
         )
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -161,9 +162,9 @@ class LatentSpirals(Task):
         from node_cli.figures.curves import curves_by_epoch
         from node_cli.tasks.series.figures import latent_trajectories, latent_walk, reconstructions
 
-        assert isinstance(data, SeriesBatches)
+        assert isinstance(data, OrderedBatches)
         label = self.data_label
-        shown = data.series[:_SHOWN_SERIES]
+        shown = data.examples[:_SHOWN_SERIES]
         drawn = {
             "reconstructions": reconstructions(
                 self._shown(model, shown), f"{label}, validation: epoch {len(history)}"
@@ -190,7 +191,7 @@ class LatentSpirals(Task):
             ),
         }
         if isinstance(model, LatentOde):
-            series = data.series[:_SHOWN_LATENT]
+            series = data.examples[:_SHOWN_LATENT]
             posterior = model.encoder(series)
             states, _ = model.trajectories(series, posterior.mean.unsqueeze(0))
             groups = self._groups(series)

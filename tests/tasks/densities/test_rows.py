@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from node_cli.data.batches import OrderedBatches, ShuffledBatches
 from node_cli.errors import DataError
-from node_cli.tasks.densities.points import PointBatches, ShuffledBatches
 from node_cli.tasks.densities.rows import read_table, split_table
 
 
@@ -133,7 +133,7 @@ def test_batches_of_a_table_are_shuffled_anew_and_a_function_of_their_place():
 
 def test_evaluation_sees_each_point_once_in_order():
     points = torch.randn(7, 2)
-    batches = list(PointBatches(points, 3, torch.device("cpu")))
+    batches = list(OrderedBatches(points, 3, torch.device("cpu")))
     assert [len(batch) for batch in batches] == [3, 3, 1]
     assert torch.equal(torch.cat(batches), points)
 

@@ -3,8 +3,9 @@ import math
 import pytest
 import torch
 
+from node_cli.data.batches import OrderedBatches, ShuffledBatches
 from node_cli.errors import DataError
-from node_cli.tasks.series.observed import ROLES, SeriesBatches, SeriesTraining
+from node_cli.tasks.series.observed import ORDER, ROLES
 from node_cli.tasks.series.schema import PeriodicConfig, SeriesTableConfig, SpiralsConfig
 from node_cli.tasks.series.series_table import read_series
 from node_cli.tasks.series.synthetic import SPIRAL_STEP, periodic, spirals
@@ -119,16 +120,16 @@ def test_the_union_of_times_leads_back_to_each():
 
 def test_batches_are_shuffled_anew_and_a_function_of_their_place():
     train = spirals_of()[0]
-    data = SeriesTraining(train, 10, 0, torch.device("cpu"))
+    data = ShuffledBatches(train, 10, 0, torch.device("cpu"), ORDER)
     assert len(data) == 4
     epochs = [
         torch.cat([data.batch(epoch, i).values[:, 0, 0] for i in range(4)]) for epoch in (0, 1)
     ]
     assert not torch.equal(epochs[0], epochs[1])
     assert torch.equal(epochs[0].sort().values, train.values[:, 0, 0].sort().values)
-    again = SeriesTraining(train, 10, 0, torch.device("cpu")).batch(1, 3)
+    again = ShuffledBatches(train, 10, 0, torch.device("cpu"), ORDER).batch(1, 3)
     assert torch.equal(again.values[:, 0, 0], epochs[1][30:])
-    lengths = [len(batch) for batch in SeriesBatches(train, 15, torch.device("cpu"))]
+    lengths = [len(batch) for batch in OrderedBatches(train, 15, torch.device("cpu"))]
     assert lengths == [15, 15, 10]
 
 
