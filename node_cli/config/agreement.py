@@ -30,18 +30,21 @@ def disagreements(config: RunConfig) -> Iterator[str]:
 
 def _without_a_solve(config: RunConfig) -> Iterator[str]:
     model, study, adjoint = config.model, config.study, config.adjoint
-    instead = f"use model={config.ode_model}"
+    instead = "" if config.ode_model is None else f", or use model={config.ode_model}"
     if study.name != "none":
-        yield f"study={study.name} model={model.name}: this model solves no ODE; {instead}."
+        yield (
+            f"study={study.name} model={model.name}: this model solves no ODE; leave the study"
+            f" out{instead}."
+        )
     if adjoint.check_every is not None:
         yield (
             f"adjoint.check_every={adjoint.check_every} model={model.name}: this model solves no"
-            f" ODE; leave it out, or {instead}."
+            f" ODE; leave it out{instead}."
         )
     if config.evaluation.differs:
         yield (
             f"evaluation model={model.name}: this model solves no ODE; leave the settings of"
-            f" evaluation out, or {instead}."
+            f" evaluation out{instead}."
         )
 
 

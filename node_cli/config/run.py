@@ -34,10 +34,11 @@ class RunConfig(Schema):
     ``node_cli.tasks.validation``.
 
     Attributes:
-        ode_model: the model to advise where one is needed that solves an ODE.
+        ode_model: the model to advise where one is needed that solves an ODE; None: the task has
+            none.
     """
 
-    ode_model: ClassVar[str]
+    ode_model: ClassVar[str | None]
 
     seed: Seed
     objectives: Annotated[

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from node_cli.config.run import RunConfig
+from node_cli.data.batches import number_of
 from node_cli.data.digest import file_digest
+from node_cli.solving import SolveSpec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,17 +104,25 @@ class Task(ABC):
     """A problem with its data, its model, its loss, its metrics and its figures.
 
     A task never touches TensorBoard, files, devices or the optimizer: the training loop does,
-    once for all tasks. The class is found by its file: ``tasks/my_task.py`` serves
-    ``conf/task/my-task.yaml`` and names its class ``TASK``.
+    once for all tasks.
+
+    Attributes:
+        best: the metric by which the best weights are chosen.
+        config: all settings of the run.
+        progress: the share of the run that is done, for losses that change along the way; 1 where
+            the length of the run is not known in steps.
     """
 
-    best: ClassVar[BestMetric]
+    best: ClassVar[BestMetric] = BestMetric("loss", "min")
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
-        # The share of the run that is done, for losses that change along the way; the training
-        # loop keeps it. 1 where the length of the run is not known in steps.
-        self.progress = 1.0
+        self.progress = 1.0  # the training loop keeps it
+
+    @cached_property
+    def spec(self) -> SolveSpec:
+        """How the run solves: its solver, tolerances and adjoint mode."""
+        return SolveSpec.from_config(self.config)
 
     @property
     def data_label(self) -> str:
@@ -137,21 +147,49 @@ class Task(ABC):
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a training batch, a scalar, and metrics to log beside it, by name."""
 
-    @abstractmethod
     def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
-        """Metrics over all ``batches``, ``loss`` and the one that ``best`` names among them."""
+        """Metrics over all ``batches``, ``loss`` and the one that ``best`` names among them.
 
-    @abstractmethod
+        By default the means of what ``loss`` gives, over the examples.
+        """
+        sums: dict[str, float] = {}
+        count = 0
+        for batch in batches:
+            loss, metrics = self.loss(model, batch)
+            size = number_of(batch)
+            for name, value in {**metrics, "loss": loss}.items():
+                sums[name] = sums.get(name, 0.0) + size * float(value)
+            count += size
+        return {name: total / count for name, total in sums.items()}
+
     def figures(
         self, model: nn.Module, data: EvaluationData, history: Sequence[Mapping[str, float]]
     ) -> dict[str, Figure]:
-        """Figures by name.
+        """Figures by name; by default the ``curves``.
 
         Args:
             model: in evaluation mode.
             data: the validation set.
             history: one mapping of tag to value for each epoch so far.
         """
+        return self.curves(history)
+
+    def curves(self, history: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
+        """The best metric against the epoch, and evaluations where the model solves an ODE."""
+        from node_cli.figures.curves import curves_by_epoch
+
+        name, label = self.best.name, self.data_label
+        title = f"{self.best}, {self.best.unit}" if self.best.unit else str(self.best)
+        of_the_metric = {f"{name}/train": "training", f"{name}/val": "validation"}
+        drawn = {f"{name}_per_epoch": curves_by_epoch(history, of_the_metric, title, label)}
+        if any("nfe/forward" in epoch for epoch in history):
+            drawn["nfe_per_epoch"] = curves_by_epoch(
+                history,
+                {"nfe/forward": "NFE-F", "nfe/backward": "NFE-B"},
+                "evaluations of the vector field a step",
+                label,
+            )
+        return drawn
 
     def audit(
         self,
@@ -161,7 +199,7 @@ class Task(ABC):
         steps: int,
         tell: Callable[[str], None],
     ) -> Audit:
-        """Examine the tested model in ways that are too dear for each epoch.
+        """Examine the tested model in ways that take too long for each epoch.
 
         Args:
             model: in evaluation mode, with the best weights.

@@ -18,17 +18,17 @@ class TaskEntry:
 
     Attributes:
         name: on the command line.
-        module: whose ``TASK`` is the class; imported when a run is certain.
+        task: its class, as ``module:Class``; imported when a run is certain.
         models: the schemas of the models that it trains.
         data: the schemas of the data that it trains on.
-        ode_model: the model to advise where one is needed that solves an ODE.
+        ode_model: the model to advise where one is needed that solves an ODE; None: it has none.
     """
 
     name: str
-    module: str
+    task: str
     models: Sequence[type[ModelSchema]]
     data: Sequence[type[DataSchema]]
-    ode_model: str
+    ode_model: str | None
 
     def members(self, group: MemberGroup) -> tuple[str, ...]:
         """The names of its models or of its data, as their schemas have them."""

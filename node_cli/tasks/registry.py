@@ -47,7 +47,7 @@ def find_task(name: str) -> type[Task]:
     Raises:
         ConfigError: there is no such task.
     """
-    task: type[Task] = importlib.import_module(find_entry(name).module).TASK
+    task: type[Task] = pkgutil.resolve_name(find_entry(name).task)
     return task
 
 

@@ -50,7 +50,7 @@ def run_schema(entry: TaskEntry) -> type[RunConfig]:
         __base__=RunConfig,
         model=(_one_of(entry.models), ...),
         data=(_one_of(entry.data), ...),
-        ode_model=(ClassVar[str], entry.ode_model),
+        ode_model=(ClassVar[str | None], entry.ode_model),
     )
     return schema
 

@@ -10,7 +10,7 @@ from node_cli.cli import node_train
 from node_cli.config.solving import METHODS
 from node_cli.errors import DivergenceError, SolverError
 from node_cli.solving.failures import MemoryShortageError
-from node_cli.tasks.densities.cnf_2d import TASK
+from node_cli.tasks.densities.cnf_2d import Cnf2d
 from node_cli.training.failures import possible_modes, told_in_training
 from node_cli.training.interruption import StopRequest
 from node_cli.training.run import run
@@ -121,13 +121,13 @@ def test_a_loss_without_memory_ends_the_run(outcome, monkeypatch):
 @pytest.mark.parametrize("steps", [0, 1])
 def test_an_infinite_loss_is_blamed_on_training_only_if_there_was_some(outcome, monkeypatch, steps):
     losses = iter([*([1.0] * steps), float("inf")])
-    loss = TASK.loss
+    loss = Cnf2d.loss
 
     def infinite(self, model, batch):
         value, metrics = loss(self, model, batch)
         return value * next(losses), metrics
 
-    monkeypatch.setattr(TASK, "loss", infinite)
+    monkeypatch.setattr(Cnf2d, "loss", infinite)
     text = outcome()
     if steps == 0:
         assert text.startswith("the loss is inf before the first step, so that it is not")

@@ -257,6 +257,3 @@ def grid_points(box: Box, size: int) -> Tensor:
 def area(box: Box) -> float:
     """The area of a box."""
     return (box[1] - box[0]) * (box[3] - box[2])
-
-
-TASK = Cnf2d

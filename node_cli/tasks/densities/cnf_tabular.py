@@ -117,6 +117,3 @@ def nll_of_gaussian(train: Tensor, test: Tensor) -> float | None:
         return None
     gaussian = torch.distributions.MultivariateNormal(rows.mean(dim=0), scale_tril=factor)
     return -float(gaussian.log_prob(test.double()).mean())
-
-
-TASK = CnfTabular

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -15,9 +15,6 @@ from node_cli.solving import SolveSpec
 from node_cli.tasks.base import Batch, BestMetric, Task
 from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
 from node_cli.tasks.densities.schema import FlowConfig
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 class DensityTask(Task):
@@ -74,23 +71,6 @@ class DensityTask(Task):
             "loss": nll - float(model.scale.log().sum()),
             "nll": nll,
             "bits_per_dim": nll / (self.dimensions * math.log(2)),
-        }
-
-    def curves(self, history: Sequence[Mapping[str, float]]) -> dict[str, Figure]:
-        """The likelihood and the evaluations against the epoch."""
-        from node_cli.figures.curves import curves_by_epoch
-
-        label = self.data_label
-        return {
-            "nll_per_epoch": curves_by_epoch(
-                history, {"nll/train": "training", "nll/val": "validation"}, "NLL, nats", label
-            ),
-            "nfe_per_epoch": curves_by_epoch(
-                history,
-                {"nfe/forward": "NFE-F", "nfe/backward": "NFE-B"},
-                "evaluations of the vector field a step",
-                label,
-            ),
         }
 
 

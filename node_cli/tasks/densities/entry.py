@@ -16,14 +16,14 @@ _FLOWS = (HypernetworkConfig, LayeredFlowConfig)
 TASKS = (
     TaskEntry(
         "cnf-2d",
-        "node_cli.tasks.densities.cnf_2d",
+        "node_cli.tasks.densities.cnf_2d:Cnf2d",
         models=_FLOWS,
         data=(ShapeConfig, CheckerboardConfig, MixtureConfig, PictureConfig),
         ode_model="hypernetwork",
     ),
     TaskEntry(
         "cnf-tabular",
-        "node_cli.tasks.densities.cnf_tabular",
+        "node_cli.tasks.densities.cnf_tabular:CnfTabular",
         models=_FLOWS,
         data=(TableConfig,),
         ode_model="concat-squash",

@@ -6,7 +6,7 @@ from node_cli.tasks.images.schema import EulerNetConfig, ImagesConfig, OdeNetCon
 TASKS = (
     TaskEntry(
         "mnist-odenet",
-        "node_cli.tasks.images.task",
+        "node_cli.tasks.images.task:MnistOdeNet",
         models=(OdeNetConfig, ResNetConfig, EulerNetConfig),
         data=(ImagesConfig,),
         ode_model="odenet",

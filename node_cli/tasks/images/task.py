@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from node_cli.solving import SolveSpec
 from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
 from node_cli.tasks.images.batches import EvalBatches, TrainBatches
 from node_cli.tasks.images.classifier import ImageClassifier
@@ -36,9 +35,8 @@ class MnistOdeNet(Task):
 
     def build_model(self) -> nn.Module:
         """The network of the ``model`` group, solved as the solver groups say."""
-        spec = SolveSpec.from_config(self.config)
         assert isinstance(self.config.model, ClassifierConfig)
-        return ImageClassifier(self.config.model, spec, classes=len(self.images.classes))
+        return ImageClassifier(self.config.model, self.spec, classes=len(self.images.classes))
 
     def loaders(self, device: torch.device) -> Loaders:
         """Batches of ``(images [B, 1, 28, 28], labels [B])``."""
@@ -77,7 +75,6 @@ class MnistOdeNet(Task):
         self, model: nn.Module, data: EvaluationData, history: Sequence[Mapping[str, float]]
     ) -> dict[str, Figure]:
         """Samples with predictions, the confusion matrix and the curves over epochs."""
-        from node_cli.figures.curves import curves_by_epoch
         from node_cli.tasks.images.figures import confusion_matrix, labelled_samples
 
         truths, guesses, samples = [], [], None
@@ -89,24 +86,8 @@ class MnistOdeNet(Task):
         assert samples is not None
         shown = samples[:_SHOWN_SAMPLES, 0].cpu().numpy()
         classes = self.images.classes
-        drawn = {
+        return {
             "samples": labelled_samples(shown, truth, guess, classes, self.data_label),
             "confusion_matrix": confusion_matrix(truth, guess, classes, self.data_label),
-            "accuracy_per_epoch": curves_by_epoch(
-                history,
-                {"accuracy/train": "training", "accuracy/val": "validation"},
-                "accuracy",
-                self.data_label,
-            ),
+            **self.curves(history),
         }
-        if any("nfe/forward" in epoch for epoch in history):
-            drawn["nfe_per_epoch"] = curves_by_epoch(
-                history,
-                {"nfe/forward": "NFE-F", "nfe/backward": "NFE-B"},
-                "evaluations of the vector field a step",
-                self.data_label,
-            )
-        return drawn
-
-
-TASK = MnistOdeNet

@@ -10,12 +10,14 @@ from node_cli.tasks.series.schema import (
     SpiralsConfig,
 )
 
-TASKS = (
+# Two names of one task, which differ in the data that they take when none are named.
+TASKS = tuple(
     TaskEntry(
-        "latent-spirals",
-        "node_cli.tasks.series.task",
+        name,
+        "node_cli.tasks.series.task:LatentSeries",
         models=(LatentOdeConfig, RnnVaeConfig, AutoregressiveConfig),
         data=(SpiralsConfig, PeriodicConfig, SeriesTableConfig),
         ode_model="latent-ode",
-    ),
+    )
+    for name in ("latent-series", "latent-spirals")
 )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from node_cli.data.batches import OrderedBatches, ShuffledBatches
-from node_cli.solving import SolveSpec, record_solves, total
+from node_cli.solving import record_solves, total
 from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
 from node_cli.tasks.series.autoregressive import Autoregressive
 from node_cli.tasks.series.latent_series import (
@@ -46,7 +46,7 @@ _SHOWN_LATENT = 40
 _WALK = 7
 
 
-class LatentSpirals(Task):
+class LatentSeries(Task):
     """The experiments of Chen et al. 2018, section 5, and of Rubanova et al. 2019."""
 
     best: ClassVar[BestMetric] = BestMetric("loss", "min", "negative ELBO", "nats a series")
@@ -68,7 +68,7 @@ class LatentSpirals(Task):
 
     def build_model(self) -> nn.Module:
         """The model of the ``model`` group."""
-        config, spec = self.config.model, SolveSpec.from_config(self.config)
+        config, spec = self.config.model, self.spec
         dimensions = self.parts[0].values.shape[-1]
         masked = any(
             bool((part.roles > 0).unsqueeze(-1).expand_as(part.known)[~part.known].any())
@@ -266,6 +266,3 @@ class LatentSpirals(Task):
         states, _ = model.trajectories(alike, z0.unsqueeze(0))
         curves: Tensor = model.decoder(states)[0]
         return curves
-
-
-TASK = LatentSpirals

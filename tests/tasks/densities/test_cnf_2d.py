@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from node_cli.tasks.densities.cnf_2d import TASK, AuditSize, area, box_around, grid_points
+from node_cli.tasks.densities.cnf_2d import AuditSize, Cnf2d, area, box_around, grid_points
 from node_cli.training.seeds import seed_all
 
 HISTORY = [{"nll/train": 2.0, "nll/val": 2.1, "nfe/forward": 20.0, "nfe/backward": 0.0}]
@@ -13,7 +13,7 @@ HISTORY = [{"nll/train": 2.0, "nll/val": 2.1, "nfe/forward": 20.0, "nfe/backward
 
 def built(config_of, *overrides):
     seed_all(0)
-    task = TASK(config_of("task=cnf-2d", "data.validation=300", "data.test=300", *overrides))
+    task = Cnf2d(config_of("task=cnf-2d", "data.validation=300", "data.test=300", *overrides))
     return task, task.build_model()
 
 
