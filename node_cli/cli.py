@@ -14,6 +14,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from node_cli import __version__
+from node_cli.completion import use_plugins_on_the_line
 from node_cli.config.catalogue import Catalogue
 from node_cli.config.composition import composer, hydra_explained, validate_composed
 from node_cli.config.folder_name import register_differing
@@ -25,9 +26,10 @@ from node_cli.console import tell_the_start
 from node_cli.errors import ConfigError, DisagreementError, Interrupted, RunError, told
 from node_cli.flags import Flags, read_flags
 from node_cli.handing_over import hand_over
+from node_cli.plugins.in_use import check_recorded, require, stored_members, use_plugins
 from node_cli.single_run import run_single
 from node_cli.sweeping.cell import Cell
-from node_cli.sweeping.plan import config_dir_of, continued, is_sweep
+from node_cli.sweeping.plan import continued, is_sweep, own_files_of, plugins_of
 from node_cli.sweeping.sweep import fixed_order, overrides_for_hydra, planned, run_sweep
 
 # Of a larger sweep only so many jobs are checked beforehand; each is checked again when it starts.
@@ -64,10 +66,15 @@ def read_command(arguments: Sequence[str]) -> tuple[Flags, Path, Catalogue]:
         ConfigError: a flag or an override is wrong.
     """
     flags, conf = read_flags(arguments), conf_dir()
+    if flags.shell_completion:
+        use_plugins_on_the_line()
+    elif not flags.version:
+        use_plugins(flags.plugin)
     takes_settings = not (flags.shell_completion or flags.help or flags.version)
     if takes_settings:
         flags.overrides = _full_overrides(flags)
-    catalogue = Catalogue([conf] if flags.config_dir is None else [conf, flags.config_dir])
+    folders = [conf] if flags.config_dir is None else [conf, flags.config_dir]
+    catalogue = Catalogue(folders, stored_members())
     if takes_settings:
         check(flags.overrides, catalogue)
     register_fresh_folder(claim=False)
@@ -106,23 +113,25 @@ def _full_overrides(flags: Flags) -> list[str]:
                 f"trainer.resume={folder}: this is a sweep; give the folder of one of its cells."
             )
         flags.multirun = True
-        _refuse_foreign_config_dir(folder, flags.config_dir)
+        _refuse_without_own_files(folder, flags.config_dir)
         return [*continued(overrides, folder), f"hydra.sweep.dir={quoted(str(folder))}"]
     if flags.multirun:
         raise ConfigError(
             f"-m trainer.resume={folder}: that is no sweep; leave out -m to resume a run."
         )
+    check_recorded(folder, "trainer.resume")
     return resume(overrides, folder)
 
 
-def _refuse_foreign_config_dir(folder: Path, given: Path | None) -> None:
-    """Use no config folder that only the folder of a sweep names: another may have made it."""
-    own = config_dir_of(folder)
-    if own is not None and given is None:
+def _refuse_without_own_files(folder: Path, config_dir: Path | None) -> None:
+    """Use no file that only the folder of a sweep names: someone else may have made it."""
+    own = own_files_of(folder)
+    if own.config_dir is not None and config_dir is None:
         raise ConfigError(
             f"trainer.resume={folder}: this sweep was started with a config folder of the user's"
             f" own. Name it again if you trust it: {resume_command(folder, own)}"
         )
+    require(plugins_of(folder), f"trainer.resume={folder}")
 
 
 def _sweep(flags: Flags, conf: Path, catalogue: Catalogue, traced: bool) -> int:

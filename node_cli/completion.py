@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from node_cli.config.overrides import with_aliases
 from node_cli.config.settings import flattened
 from node_cli.errors import ConfigError
 from node_cli.flags import flag_parser
+from node_cli.plugins.in_use import use_plugins
 
 
 def print_candidates(shell: str, conf: Path, catalogue: Catalogue) -> None:
@@ -37,6 +40,21 @@ def print_candidates(shell: str, conf: Path, catalogue: Catalogue) -> None:
     print(("\n" if shell == "fish" else " ").join(found))
 
 
+def use_plugins_on_the_line() -> None:
+    """Use the plugins that the line which is completed names; one that cannot be used is left out.
+
+    The user has written their names there, as for the command itself.
+    """
+    words = _words(os.environ.get("COMP_LINE", ""))
+    named = [Path(file) for flag, file in pairwise(words[:-1]) if flag == "--plugin"]
+    named += [Path(w.partition("=")[2]) for w in words[:-1] if w.startswith("--plugin=")]
+    try:
+        use_plugins(named)
+    except ConfigError:
+        with suppress(ConfigError):
+            use_plugins([])
+
+
 def candidates(words: list[str], conf: Path, catalogue: Catalogue) -> Iterator[str]:
     """What the last of the words can become, as whole words.
 
@@ -48,7 +66,9 @@ def candidates(words: list[str], conf: Path, catalogue: Catalogue) -> Iterator[s
     *before, last = words or [""]
     sign = last[: len(last) - len(last.lstrip("+~"))]
     name, equals, value = last.removeprefix(sign).partition("=")
-    if last.startswith("-"):
+    if before[-1:] in (["--plugin"], ["--config-dir"], ["-cd"]):
+        yield from _paths(last)
+    elif last.startswith("-"):
         known = [flag for action in flag_parser()._actions for flag in action.option_strings]
         yield from (flag for flag in known if flag.startswith(last))
     elif not equals:
@@ -68,7 +88,12 @@ def candidates(words: list[str], conf: Path, catalogue: Catalogue) -> Iterator[s
 
 def _settings(before: list[str], conf: Path, catalogue: Catalogue) -> Mapping[str, Any]:
     """The settings and their values, as the words before make them where they do."""
-    overrides = [word for word in before if not word.startswith("-")]
+    with_values = ("--plugin", "--config-dir", "-cd")
+    overrides = [
+        word
+        for flag, word in pairwise(["", *before])
+        if not word.startswith("-") and flag not in with_values
+    ]
     for words in (with_aliases(overrides), []):
         try:
             with composer(conf, None, catalogue) as composed:

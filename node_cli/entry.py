@@ -42,6 +42,14 @@ def node_report() -> None:
     sys.exit(_interruptible(command))
 
 
+def node_new() -> None:
+    """The command ``node-new``."""
+    _answer_signals(_end)
+    from node_cli.new_cli import node_new as command
+
+    sys.exit(_interruptible(command))
+
+
 def _interruptible(command: Callable[[Sequence[str]], int]) -> int:
     """Call a command that the first signal interrupts, and a second one ends at once."""
     from node_cli.streams import with_sturdy_streams

@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 
 from node_cli.plain_text import plain_lines
+from node_cli.source_place import place_of_failure
 
 _ELSEWHERE = "choose another place (hydra.run.dir=PATH for a run)."
 _ADVICE = {
@@ -116,7 +117,9 @@ def told(error: Exception) -> str:
         )
     else:
         said = " ".join(str(error).split()).rstrip(".")
-        text = f"unexpected {type(error).__name__}{': ' if said else ''}{said}."
+        where = place_of_failure(error)
+        kind = f"{where}: {type(error).__name__}" if where else f"unexpected {type(error).__name__}"
+        text = f"{kind}{': ' if said else ''}{said}."
     return plain_lines(text)
 
 

@@ -31,6 +31,7 @@ class Flags(argparse.Namespace):
     info: str | None
     shell_completion: bool
     config_dir: Path | None
+    plugin: list[Path]
 
     @property
     def only_informs(self) -> bool:
@@ -54,6 +55,8 @@ def flag_parser() -> SentenceParser:
     add("--package", "-p", help="with --cfg: only this part, such as solver")
     add("--config-dir", "-cd", type=Path, metavar="DIR",
         help="add your own groups and members, as DIR/GROUP/MEMBER.yaml")  # fmt: skip
+    add("--plugin", type=Path, action="append", default=[], metavar="FILE",
+        help="add the tasks, models and data of your Python file; node-new writes one")  # fmt: skip
     add("--shell-completion", "--shell_completion", "-sc", action="store_true",
         help="shell completion: -sc install=SHELL gives the script; SHELL is bash, zsh"
         " (both with eval \"$(...)\") or fish (... | source)")  # fmt: skip

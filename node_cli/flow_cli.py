@@ -66,6 +66,14 @@ def _parser() -> argparse.ArgumentParser:
     shared.add_argument(
         "--tolerance", type=_positive, metavar="TOL", help="rtol and atol; default: the run's own"
     )
+    shared.add_argument(
+        "--plugin",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="your Python file with the vector field of the run",
+    )
     shared.add_argument("--debug", action="store_true", help="show the traceback of an error")
     sample = commands.add_parser("sample", parents=[shared], help="draw samples")
     sample.add_argument(
@@ -85,7 +93,7 @@ def _sample(options: argparse.Namespace) -> None:
     import torch
 
     _refuse_an_impossible_output(options.output)
-    model = _load(options.run, options.tolerance)
+    model = _load(options)
     _refuse_what_does_not_fit(options.count, model.dimensions * model.shift.element_size())
     generator = torch.Generator().manual_seed(options.seed)
     drawn = torch.empty(options.count, model.dimensions, dtype=model.shift.dtype)
@@ -106,7 +114,7 @@ def _log_density(options: argparse.Namespace) -> None:
         raise ConfigError(
             f"--output {options.output}: this is the file of the points; name another."
         )
-    model = _load(options.run, options.tolerance)
+    model = _load(options)
     table = read_table(options.points, "POINTS")
     if len(table.columns) != model.dimensions:
         raise DataError(
@@ -137,16 +145,20 @@ def _log_density(options: argparse.Namespace) -> None:
     )
 
 
-def _load(folder: Path, tolerance: float | None) -> NormalizingFlow:
+def _load(options: argparse.Namespace) -> NormalizingFlow:
     """The flow of a run, with the weights of its best epoch, solved as in the run's evaluation."""
     import torch
 
     from node_cli.models.ode_solve import solve_as
+    from node_cli.plugins.in_use import check_recorded, use_plugins
     from node_cli.tasks.densities.density_task import build_flow
     from node_cli.tasks.densities.normalizing_flow import dimensions_of
     from node_cli.tasks.densities.schema import FlowConfig
     from node_cli.training.checkpoint import checkpoint_paths, config_of, read_checkpoint
 
+    folder, tolerance = options.run, options.tolerance
+    use_plugins(options.plugin)
+    check_recorded(folder, "RUN")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     _, path = checkpoint_paths(folder)
     content = read_checkpoint(path, option="RUN")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from node_cli.config.own_files import OwnFiles
 from node_cli.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
@@ -22,13 +24,18 @@ if TYPE_CHECKING:
     from node_cli.solving.state import State
 
 
-def train(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -> Run:
+def train(
+    overrides: Sequence[str] = (),
+    config_dir: str | Path | None = None,
+    plugins: Sequence[str | Path] = (),
+) -> Run:
     """Train a run, as ``node-train`` does with the same words.
 
     Args:
         overrides: such as ``["task=cnf-2d", "trainer.max_epochs=2"]``; with
             ``trainer.resume=FOLDER`` a run goes on.
         config_dir: your own config folder, as ``--config-dir`` has it.
+        plugins: Python files of your own with tasks, models or data, as ``--plugin`` has them.
 
     Returns:
         The run.
@@ -44,21 +51,23 @@ def train(overrides: Sequence[str] = (), config_dir: str | Path | None = None) -
 
     if isinstance(overrides, str):
         raise ConfigError(f"{overrides!r}: give a list of settings, such as ['task=cnf-2d'].")
-    flags = [] if config_dir is None else ["--config-dir", str(config_dir)]
+    files = _paths(plugins)
+    flags = OwnFiles(None if config_dir is None else Path(config_dir), files).flags
     read, conf, catalogue = read_command([*flags, *overrides])
     if read.multirun or read.only_informs or read.help or read.version:
         raise ConfigError(
             f"{' '.join(overrides)}: node_cli.train makes one run. Sweeps and what only shows"
             " something are for node-train on a command line."
         )
-    return Run(run_single(read, conf, catalogue))
+    return Run(run_single(read, conf, catalogue), files)
 
 
-def load(folder: str | Path) -> Run:
+def load(folder: str | Path, plugins: Sequence[str | Path] = ()) -> Run:
     """A run that is there, finished or not.
 
     Args:
         folder: of the run.
+        plugins: the files with which it was trained, where it was with some.
 
     Raises:
         ConfigError: it is no run folder.
@@ -70,7 +79,13 @@ def load(folder: str | Path) -> Run:
         raise ConfigError(
             f"{path}: this is not the folder of a run; give one, such as outputs/TASK/DATE_TIME."
         )
-    return Run(path)
+    return Run(path, _paths(plugins))
+
+
+def _paths(plugins: Sequence[str | Path]) -> tuple[Path, ...]:
+    if isinstance(plugins, str | Path):
+        raise ConfigError(f"plugins={plugins}: give a list of files, such as ['pendulum.py'].")
+    return tuple(Path(path).expanduser().absolute() for path in plugins)
 
 
 @dataclass(frozen=True)
@@ -79,9 +94,11 @@ class Run:
 
     Attributes:
         folder: of the run.
+        plugins: the files of your own that it is used with.
     """
 
     folder: Path
+    plugins: tuple[Path, ...] = ()
 
     @cached_property
     def summary(self) -> dict[str, Any]:
@@ -106,11 +123,13 @@ class Run:
 
         Raises:
             CheckpointError: it has no checkpoint, or one of other settings.
+            ConfigError: a plugin that it was made with is missing, or has changed.
         """
         from node_cli.training.checkpoint import checkpoint_paths, config_of, read_checkpoint
 
         last, _ = checkpoint_paths(self.folder)
-        return config_of(last, read_checkpoint(last, option="load"))
+        with self._own_code():
+            return config_of(last, read_checkpoint(last, option="load"))
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -134,6 +153,7 @@ class Run:
 
         Raises:
             CheckpointError: there is no checkpoint, or it does not fit.
+            ConfigError: a plugin that it was made with is missing, or has changed.
             DataError: the run's data, which say how large the model is, are not there any more.
         """
         import torch
@@ -145,12 +165,21 @@ class Run:
 
         _, best = checkpoint_paths(self.folder)
         content = read_checkpoint(best, option="load")
-        config = config_of(best, content)
-        with torch.random.fork_rng(devices=[]):  # the notebook's own random numbers stay
-            model = find_task(config.task.name)(config).build_model()
+        with self._own_code():
+            config = config_of(best, content)
+            with torch.random.fork_rng(devices=[]):  # the notebook's own random numbers stay
+                model = find_task(config.task.name)(config).build_model()
         restore_model(best, model, content["model"])
         solve_as(model, lambda spec: spec.evaluated_as(config))
         return model.eval()
+
+    @contextmanager
+    def _own_code(self) -> Iterator[None]:
+        from node_cli.plugins.in_use import check_recorded, using_plugins
+
+        with using_plugins(self.plugins):
+            check_recorded(self.folder, "load", lambda path: f"plugins=[{path!r}]")
+            yield
 
     @property
     def figures(self) -> dict[str, Picture]:

@@ -13,12 +13,14 @@ from omegaconf import DictConfig
 
 from node_cli.config.catalogue import Catalogue
 from node_cli.config.composition import composer, hydra_explained, validate_composed
+from node_cli.config.own_files import OwnFiles
 from node_cli.config.recording import record_settings
 from node_cli.config.resumption import resume_command
 from node_cli.console import tell_the_start
 from node_cli.errors import Interrupted
 from node_cli.flags import Flags
 from node_cli.handing_over import hand_over
+from node_cli.plugins.in_use import own_files, records_of
 
 if TYPE_CHECKING:
     from node_cli.training.interruption import StopRequest
@@ -46,7 +48,7 @@ def run_single(flags: Flags, conf: Path, catalogue: Catalogue) -> Path:
     from node_cli.training.run import run
 
     with StopRequest() as stop:
-        job = _Job(run, stop, flags.config_dir)
+        job = _Job(run, stop, own_files(flags.config_dir))
         with hydra_explained(flags.overrides, catalogue):
             hand_over(flags, conf, job)
     if job.error is not None:
@@ -60,25 +62,24 @@ class _Job:
     Args:
         run: that of ``node_cli.training.run``.
         stop: whether the user asked to stop.
-        config_dir: the user's own config folder.
+        own: the user's own files.
     """
 
     error: Exception | None = None
     folder: Path
 
-    def __init__(
-        self, run: Callable[..., object], stop: StopRequest, config_dir: Path | None
-    ) -> None:
-        self._run, self._stop, self._config_dir = run, stop, config_dir
+    def __init__(self, run: Callable[..., object], stop: StopRequest, own: OwnFiles) -> None:
+        self._run, self._stop, self._own = run, stop, own
 
     def __call__(self, config: DictConfig) -> None:
         self.folder = Path(HydraConfig.get().runtime.output_dir)
         try:
-            record = partial(record_settings, self.folder, config)
-            self._run(validate_composed(config), self.folder, self._stop, record)
+            validated = validate_composed(config)
+            record = partial(record_settings, self.folder, config, records_of(validated))
+            self._run(validated, self.folder, self._stop, record)
         except Interrupted as interruption:
             raise Interrupted(
-                f"{interruption}. Resume with: {resume_command(self.folder, self._config_dir)}",
+                f"{interruption}. Resume with: {resume_command(self.folder, self._own)}",
                 interruption.exit_code - 128,
             ) from interruption
         except Exception as error:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -42,18 +42,48 @@ class Member:
         return loaded if isinstance(loaded, dict) else {}
 
 
-class Catalogue:
-    """The groups found in one or more config folders; where two have a file, the first counts."""
+class StoredMember(NamedTuple):
+    """A member of a group that has no file: a plugin brings it.
 
-    def __init__(self, folders: Sequence[Path]) -> None:
-        groups: dict[str, dict[str, Member]] = {}
+    Attributes:
+        name: on the command line.
+        group: that it is of.
+        description: one line.
+        values: what its file would say.
+    """
+
+    name: str
+    group: str
+    description: str
+    values: Mapping[str, Any]
+
+    def content(self) -> dict[str, Any]:
+        """What its file would say."""
+        return dict(self.values)
+
+
+AnyMember = Member | StoredMember
+
+
+class Catalogue:
+    """The groups and their members; where two have the same name, the first counts.
+
+    Args:
+        folders: of YAML files, the shipped one first.
+        stored: members that have no file.
+    """
+
+    def __init__(self, folders: Sequence[Path], stored: Iterable[StoredMember] = ()) -> None:
+        groups: dict[str, dict[str, AnyMember]] = {}
         for folder in folders:
             for path in sorted(folder.glob("*/**/*.yaml")):
                 group, *inner = path.relative_to(folder).with_suffix("").parts
                 if group != "hydra":
                     name = "/".join(inner)
                     groups.setdefault(group, {}).setdefault(name, Member(name, path))
-        self.groups: Mapping[str, Mapping[str, Member]] = groups
+        for member in stored:
+            groups.setdefault(member.group, {}).setdefault(member.name, member)
+        self.groups: Mapping[str, Mapping[str, AnyMember]] = groups
         self._folders = folders
         self._main = Member("config", folders[0] / "config.yaml")
 
@@ -97,7 +127,7 @@ def about_yaml(error: yaml.YAMLError, name: str = "A YAML file") -> str:
     return f"{name}, line {mark.line + 1}: this is not valid YAML ({error.problem})."
 
 
-def _settings(group: str, member: Member) -> Iterator[str]:
+def _settings(group: str, member: AnyMember) -> Iterator[str]:
     content = member.content()
     inner = content.get(group)  # a file for the whole tree names its own group
     yield from (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from node_cli.config.recorded_plugins import RecordedPlugin, record_plugins
 from node_cli.writing import subfolder, write_text
 
 _FOLDER = ".hydra"
@@ -19,12 +21,15 @@ def overrides_file(folder: Path) -> Path:
     return folder / _FOLDER / _OVERRIDES
 
 
-def record_settings(folder: Path, config: DictConfig) -> None:
+def record_settings(
+    folder: Path, config: DictConfig, plugins: Sequence[RecordedPlugin] = ()
+) -> None:
     """Write ``.hydra`` as Hydra would, which does so before we have checked anything.
 
     Args:
         folder: the run folder.
         config: of the run, in which Hydra's own part is missing; that is asked from Hydra.
+        plugins: that it is made with.
 
     Raises:
         OSError: it cannot be written.
@@ -33,6 +38,7 @@ def record_settings(folder: Path, config: DictConfig) -> None:
     hydra = HydraConfig.get()
     write_text(place / "config.yaml", OmegaConf.to_yaml(config))
     write_text(place / "hydra.yaml", OmegaConf.to_yaml(OmegaConf.create({"hydra": hydra})))
+    record_plugins(folder, plugins)
     # What gives the run again does not depend on how often it was resumed.
     overrides = [word for word in hydra.overrides.task if not word.startswith(f"{RESUME}=")]
     write_text(place / _OVERRIDES, OmegaConf.to_yaml(overrides))  # last: now it has begun

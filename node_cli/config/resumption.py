@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from node_cli.config.overrides import parse, quoted
+from node_cli.config.own_files import OwnFiles
+from node_cli.config.recorded_plugins import recorded_plugins
 from node_cli.config.recording import RESUME, overrides_file
 from node_cli.errors import ConfigError
 from node_cli.recorded_file import recorded_yaml
@@ -49,10 +51,9 @@ def resume(overrides: Sequence[str], folder: Path) -> list[str]:
     return [*kept, *given, f"{RESUME}={path}", f"hydra.run.dir={path}"]
 
 
-def resume_command(folder: Path, config_dir: Path | None) -> str:
+def resume_command(folder: Path, own: OwnFiles) -> str:
     """The command line that goes on with a run or a sweep, for a shell."""
-    words = [] if config_dir is None else ["--config-dir", str(config_dir)]
-    return shlex.join(["node-train", *words, f"{RESUME}={folder}"])
+    return shlex.join(["node-train", *own.flags, f"{RESUME}={folder}"])
 
 
 def recorded_command(folder: Path) -> str | None:
@@ -66,14 +67,27 @@ def recorded_command(folder: Path) -> str | None:
         ValueError: it is damaged.
     """
     try:
-        return command_of(_recorded_overrides(folder))
+        overrides = _recorded_overrides(folder)
     except FileNotFoundError:
         return None
+    files = [Path(plugin.path) for plugin in recorded_plugins(folder) if plugin.path is not None]
+    return command_of([*OwnFiles(plugins=tuple(files)).flags, *overrides])
 
 
-def command_of(overrides: Sequence[str]) -> str:
-    """The command line with these overrides, for a shell."""
-    return shlex.join(["node-train", *overrides])
+def command_of(words: Sequence[str]) -> str:
+    """The command line of these words, for a shell."""
+    return shlex.join(["node-train", *words])
+
+
+def is_command_of(command: str, overrides: Sequence[str]) -> bool:
+    """Whether a recorded command line has these overrides; its own files may have moved."""
+    try:
+        words = shlex.split(command)[1:]
+    except ValueError:
+        return False
+    while words[:1] == ["--plugin"]:
+        words = words[2:]
+    return words == list(overrides)
 
 
 def _saved_overrides(folder: Path) -> list[str]:

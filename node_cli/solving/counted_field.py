@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from node_cli.errors import SolverError
+from node_cli.solving.field_result import FieldError, refuse_misfit
 from node_cli.solving.saved_bytes_guard import SavedBytesGuard
 from node_cli.solving.state import Layout, State
 from node_cli.solving.stats import SolveStats
@@ -104,13 +105,23 @@ class CountedField:
 
         Raises:
             SolverError: this would be one evaluation more than ``max_nfe``, or too much is kept.
+            FieldError: the field gave something else.
         """
         self._count(t)
         with self._autocast or nullcontext():
             dydt = self._field(t, y)
+        autocast = self._autocast is not None
         if isinstance(y, Tensor):
+            refuse_misfit(self._field, dydt, y, autocast)
             derivative: Tensor = dydt.to(y.dtype)
             return derivative
+        if not isinstance(dydt, tuple | list) or len(dydt) != len(y):
+            raise FieldError(
+                f"the vector field gave no tuple of {len(y)} parts, as the state has; it must give"
+                " dy/dt of each."
+            )
+        for part, state in zip(dydt, y, strict=True):
+            refuse_misfit(self._field, part, state, autocast)
         return tuple(part.to(state.dtype) for part, state in zip(dydt, y, strict=True))
 
     def accepted(self, *_: object) -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 import time
 import traceback
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from omegaconf import DictConfig, OmegaConf
 from node_cli.config.composition import validate_composed
 from node_cli.config.folder_name import register_differing
 from node_cli.config.recording import overrides_file, record_settings
-from node_cli.config.resumption import command_of
+from node_cli.config.resumption import is_command_of
 from node_cli.console import line_console
 from node_cli.errors import CheckpointError, ConfigError, Interrupted, told
 from node_cli.folder_lock import HeldError
 from node_cli.plain_text import plain_text
+from node_cli.plugins.in_use import check_recorded, records_of, require, use_plugins
 from node_cli.recorded_file import recorded_summary
 from node_cli.report.cell_table import cell_name
 from node_cli.report.record import read_record
@@ -76,7 +78,7 @@ class Cell:
             return None
         hydra = HydraConfig.get()
         folder, number = Path(hydra.runtime.output_dir), int(hydra.job.num) + 1
-        summary = _previous(folder, command_of(hydra.overrides.task))
+        summary = _previous(folder, hydra.overrides.task)
         done = summary is not None and summary["status"] == "finished"
         self._tell_start(number, folder, done)
         try:
@@ -98,6 +100,10 @@ class Cell:
     def _run(
         self, config: DictConfig, folder: Path, number: int, elsewhere: bool
     ) -> dict[str, Any]:
+        if elsewhere:
+            use_plugins(self._plan.own.plugins)
+            require(self._plan.plugins, str(self._plan.folder))
+        check_recorded(folder, "trainer.resume")
         validated = validate_composed(config)
         if not self._plan.in_turn:  # several cells would write over each other
             trainer = validated.trainer.model_copy(update={"progress": "off"})
@@ -107,7 +113,7 @@ class Cell:
 
         label = f"cell {number}/{self._plan.cells} · "
         watched = None if self._plan.in_turn else stop_file(self._plan.folder)
-        record = partial(record_settings, folder, config)
+        record = partial(record_settings, folder, config, records_of(validated))
         with StopRequest(watched, is_orphan if elsewhere else None) as stop:
             summary = run(validated, folder, stop, record, label)
         if stop:  # it came too late for this cell, and not for the sweep
@@ -160,12 +166,12 @@ def _this_process() -> tuple[str, int]:
     return socket.gethostname(), os.getpid()
 
 
-def _previous(folder: Path, command: str) -> dict[str, Any] | None:
+def _previous(folder: Path, overrides: Sequence[str]) -> dict[str, Any] | None:
     """The summary of a cell that was run before, if its folder holds one that can be read.
 
     Args:
         folder: of the cell.
-        command: that gives this cell.
+        overrides: that give this cell.
 
     Raises:
         ConfigError: the folder holds another run, which must not be lost.
@@ -175,7 +181,7 @@ def _previous(folder: Path, command: str) -> dict[str, Any] | None:
         return None
     if record.status == "unfinished" and not overrides_file(folder).exists():
         return None  # it has not begun
-    if record.command != command:
+    if not is_command_of(record.command, overrides):
         raise ConfigError(
             f"{folder} already holds another run ({plain_text(record.command)}). Choose"
             " another folder with hydra.sweep.dir=PATH."

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from node_cli.config.overrides import parse
+from node_cli.config.own_files import OwnFiles
+from node_cli.config.recorded_plugins import RecordedPlugin, plugins_from
 from node_cli.errors import ConfigError
 from node_cli.writing import write_text
 
@@ -31,6 +33,7 @@ class SweepPlan:
         objectives: what a search minimises.
         config_dir: the user's own config folder.
         traced: whether errors are shown with their tracebacks.
+        plugins: files of the user's own that its cells are made with.
     """
 
     folder: Path
@@ -41,11 +44,17 @@ class SweepPlan:
     objectives: tuple[str, ...] = ()
     config_dir: Path | None = None
     traced: bool = False
+    plugins: tuple[RecordedPlugin, ...] = ()
 
     @property
     def in_turn(self) -> bool:
         """Whether its cells run one after the other in this process."""
         return self.launcher == "basic"
+
+    @property
+    def own(self) -> OwnFiles:
+        """The user's own files."""
+        return _own_files(self.config_dir, self.plugins)
 
     def write(self) -> None:
         """Write the plan into the folder, which exists."""
@@ -60,14 +69,23 @@ def is_sweep(folder: Path) -> bool:
     return (folder / _FILE).exists()
 
 
-def config_dir_of(folder: Path) -> Path | None:
-    """The user's own config folder with which a sweep was started.
+def own_files_of(folder: Path) -> OwnFiles:
+    """The user's own files with which a sweep was started.
 
     Raises:
         ConfigError: the plan cannot be read.
     """
     path = _read(folder).get("config_dir")
-    return None if path is None else Path(path)
+    return _own_files(None if path is None else Path(path), plugins_of(folder))
+
+
+def plugins_of(folder: Path) -> list[RecordedPlugin]:
+    """The plugins with which a sweep was started, as they were.
+
+    Raises:
+        ConfigError: the plan cannot be read.
+    """
+    return plugins_from(_read(folder).get("plugins", []))
 
 
 def is_the_same_sweep(folder: Path, words: Sequence[str]) -> bool:
@@ -104,10 +122,15 @@ def _saved(folder: Path) -> list[str]:
     return list(_read(folder)["overrides"])
 
 
+def _own_files(config_dir: Path | None, plugins: Iterable[RecordedPlugin]) -> OwnFiles:
+    return OwnFiles(config_dir, tuple(Path(one.path) for one in plugins if one.path is not None))
+
+
 def _read(folder: Path) -> dict[str, Any]:
     try:
         plan = json.loads((folder / _FILE).read_text(encoding="utf-8"))
         parse(plan["overrides"])
+        plugins_from(plan.get("plugins", []))
         return dict(plan)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(

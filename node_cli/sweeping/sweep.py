@@ -18,10 +18,11 @@ from node_cli.console import line_console
 from node_cli.errors import ConfigError, Interrupted
 from node_cli.folder_lock import FolderLock, holds_nothing
 from node_cli.plain_text import one_line
+from node_cli.plugins.in_use import plugins_in_use
 from node_cli.report.cell_table import cell_name, cell_table
 from node_cli.report.record import Record, read_record, run_folders
 from node_cli.sweeping.cell import Cell
-from node_cli.sweeping.plan import SweepPlan, config_dir_of, is_sweep, is_the_same_sweep
+from node_cli.sweeping.plan import SweepPlan, is_sweep, is_the_same_sweep, own_files_of
 from node_cli.sweeping.stopping import Stopping
 from node_cli.sweeping.watch import Watch
 from node_cli.writing import remove_leftovers
@@ -84,6 +85,7 @@ def planned(
         tuple(config.objectives),
         config_dir,
         traced,
+        tuple(plugin.record for plugin in plugins_in_use() if plugin.path is not None),
     )
 
 
@@ -109,7 +111,7 @@ def _refuse_another(folder: Path, words: Sequence[str]) -> None:
     if not is_the_same_sweep(folder, words):
         raise ConfigError(
             f"hydra.sweep.dir={folder}: another sweep is in it. Give a new folder, or go on with"
-            f" that one: {resume_command(folder, config_dir_of(folder))}"
+            f" that one: {resume_command(folder, own_files_of(folder))}"
         )
 
 
@@ -183,7 +185,7 @@ def _interrupted(plan: SweepPlan, signal_number: int) -> Interrupted:
     finished = _finished(_records(plan))
     return Interrupted(
         f"the sweep was stopped; {finished} of {plan.cells} cells are finished. Go on with:"
-        f" {resume_command(plan.folder, plan.config_dir)}",
+        f" {resume_command(plan.folder, plan.own)}",
         signal_number,
     )
 
@@ -203,7 +205,7 @@ def _tell_the_end(plan: SweepPlan, records: Sequence[Record], console: Console) 
     console.print(f"figures        node-report {plan.folder}")
     console.print(f"look at it     tensorboard --logdir {plan.folder}")
     if others:
-        console.print(f"try again      {resume_command(plan.folder, plan.config_dir)}")
+        console.print(f"try again      {resume_command(plan.folder, plan.own)}")
     return 0 if finished >= plan.cells and not others else 1
 
 

@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from node_cli.config.data import DataSchema
+from node_cli.config.model import ModelSchema
 from node_cli.config.run import RunConfig
-from node_cli.data.batches import number_of
+from node_cli.data.batches import (
+    ORDER,
+    Examples,
+    OrderedBatches,
+    ShuffledBatches,
+    number_of,
+)
 from node_cli.data.digest import file_digest
 from node_cli.solving import SolveSpec
 
@@ -107,12 +115,22 @@ class Task(ABC):
     once for all tasks.
 
     Attributes:
+        name: on the command line. It, ``models``, ``data`` and ``defaults`` are for tasks in a file
+            of the user's own; those of a family stand in its ``entry.py``.
+        models: the settings of the models that it trains; the first is taken when none is named.
+        data: the settings of the data that it trains on, likewise.
+        defaults: what it sets of other groups, such as ``{"optimizer": "adam", "optimizer.lr":
+            0.01}``.
         best: the metric by which the best weights are chosen.
         config: all settings of the run.
         progress: the share of the run that is done, for losses that change along the way; 1 where
             the length of the run is not known in steps.
     """
 
+    name: ClassVar[str]
+    models: ClassVar[tuple[type[ModelSchema], ...]]
+    data: ClassVar[tuple[type[DataSchema], ...]]
+    defaults: ClassVar[Mapping[str, object]] = {}
     best: ClassVar[BestMetric] = BestMetric("loss", "min")
 
     def __init__(self, config: RunConfig) -> None:
@@ -142,6 +160,34 @@ class Task(ABC):
     @abstractmethod
     def loaders(self, device: torch.device) -> Loaders:
         """The data, in batches that lie on ``device``."""
+
+    def in_batches(
+        self,
+        train: Examples,
+        validation: Examples,
+        test: Examples,
+        device: torch.device,
+        stream: int = ORDER,
+    ) -> Loaders:
+        """Batches of examples that lie in memory, as many in each as the ``data`` group says.
+
+        Args:
+            train: a tensor, or a tuple of tensors whose first dimension goes over the examples.
+                They are seen in a new order in each epoch; what does not fill a batch is left out.
+            validation: likewise, in order.
+            test: likewise.
+            device: of the batches.
+            stream: of the random numbers of the order, see ``random_stream``.
+
+        Raises:
+            DataError: there are fewer training examples than one batch takes.
+        """
+        data = self.config.data
+        return Loaders(
+            ShuffledBatches(train, data.batch_size, self.config.seed, device, stream),
+            OrderedBatches(validation, data.eval_batch_size, device),
+            OrderedBatches(test, data.eval_batch_size, device),
+        )
 
     @abstractmethod
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from node_cli.config.data import DataSchema
 from node_cli.config.model import ModelSchema
 
 MemberGroup = Literal["model", "data"]
+MemberSchema = type[ModelSchema] | type[DataSchema]
 
 
 @dataclass(frozen=True)
 class TaskEntry:
-    """A task, as its family's ``entry.py`` lists it in ``TASKS``.
+    """A task, as its family's ``entry.py``, or a package of the user's own, lists it in ``TASKS``.
 
     Attributes:
         name: on the command line.
@@ -22,6 +23,9 @@ class TaskEntry:
         models: the schemas of the models that it trains.
         data: the schemas of the data that it trains on.
         ode_model: the model to advise where one is needed that solves an ODE; None: it has none.
+        description: one line; that of a task of ours stands in its YAML file.
+        defaults: what it sets of other groups, such as ``{"optimizer": "adam", "optimizer.lr":
+            0.01}``; of a task of ours likewise.
     """
 
     name: str
@@ -29,10 +33,18 @@ class TaskEntry:
     models: Sequence[type[ModelSchema]]
     data: Sequence[type[DataSchema]]
     ode_model: str | None
+    description: str = ""
+    defaults: Mapping[str, object] = field(default_factory=dict, hash=False)
+
+    def schemas(self, group: MemberGroup) -> Sequence[MemberSchema]:
+        """Those of its models or of its data."""
+        return self.models if group == "model" else self.data
 
     def members(self, group: MemberGroup) -> tuple[str, ...]:
         """The names of its models or of its data, as their schemas have them."""
-        schemas = self.models if group == "model" else self.data
-        return tuple(
-            name for schema in schemas for name in get_args(schema.model_fields["name"].annotation)
-        )
+        return tuple(name for schema in self.schemas(group) for name in names_of(schema))
+
+
+def names_of(schema: MemberSchema) -> tuple[str, ...]:
+    """The members of a group whose settings a schema is, as its ``name`` lists them."""
+    return get_args(schema.model_fields["name"].annotation)

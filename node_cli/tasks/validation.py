@@ -11,7 +11,8 @@ from pydantic import Field, ValidationError, create_model
 from node_cli.config.explanation import explain, show
 from node_cli.config.run import RunConfig
 from node_cli.errors import ConfigError, DisagreementError
-from node_cli.tasks.entry import MemberGroup, TaskEntry
+from node_cli.tasks.entry import MemberGroup, TaskEntry, names_of
+from node_cli.tasks.own_settings import OwnField
 from node_cli.tasks.registry import entries, find_entry, tasks_with
 
 _SETTINGS: Mapping[MemberGroup, str] = {"model": "models", "data": "data"}
@@ -80,7 +81,13 @@ def _misfits(entry: TaskEntry, group: MemberGroup, plain: Mapping[str, Any]) -> 
             f"task.{_SETTINGS[group]}={show(given)}: task={entry.name} takes no"
             f" {group}={unknown[0]}. Known: {', '.join(listed)}."
         ]
-    usable = taken if taken and not unknown else listed
+    own = [
+        member
+        for schema in entry.schemas(group)
+        if issubclass(schema, OwnField)
+        for member in names_of(schema)
+    ]
+    usable = [*taken, *own] if taken and not unknown else listed
     if name is None or not others or name in usable:
         return []
     elsewhere = " and ".join(f"task={other}" for other in others)

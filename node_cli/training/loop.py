@@ -32,6 +32,12 @@ from node_cli.training.recorder import Recorder
 from node_cli.training.report_lines import epoch_line
 from node_cli.training.restoration import restore_model, restore_optimizer, restore_scaler
 from node_cli.training.seeds import random_states, restore_random_states
+from node_cli.training.task_results import (
+    checked_evaluation,
+    checked_figures,
+    checked_loaders,
+    checked_loss,
+)
 from node_cli.training.terminal import Terminal
 
 _AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -74,7 +80,7 @@ class TrainingLoop:
         self._terminal = terminal
         self._stop = stop
         self._last, self._best = checkpoint_paths(folder)
-        self._loaders = task.loaders(device)
+        self._loaders = checked_loaders(task, task.loaders(device))
         self._optimizer = build_optimizer(config.optimizer, model.parameters())
         self._rates = [group["lr"] for group in self._optimizer.param_groups]
         fp16 = config.trainer.precision == "fp16"
@@ -208,7 +214,8 @@ class TrainingLoop:
         """Metrics of a split by tag, such as ``accuracy/val``, with the solves' mean NFE."""
         data = self._loaders.val if split == "val" else self._loaders.test
         with self._evaluating(as_trained), record_solves() as solves:
-            metrics = self.task.evaluate(self.model, self._interruptible(data))
+            found = self.task.evaluate(self.model, self._interruptible(data))
+        metrics = checked_evaluation(self.task, found)
         values = {f"{name}/{split}": value for name, value in metrics.items()}
         if solves:
             values[f"nfe/forward_{split}"] = total(solves).nfe_forward / len(data)
@@ -275,7 +282,7 @@ class TrainingLoop:
         randomness = torch.get_rng_state() if checked else None
         with record_solves() as solves, watch:
             with self._autocast():
-                loss, metrics = self.task.loss(self.model, batch)
+                loss, metrics = checked_loss(self.task, self.task.loss(self.model, batch))
             if measure_memory:
                 saved_bytes = self._saved_bytes.bytes_now()
         if not bool(torch.isfinite(loss)):
@@ -357,8 +364,8 @@ class TrainingLoop:
     def _draw(self) -> None:
         self._terminal.phase("drawing figures")
         with self._evaluating():
-            figures = self.task.figures(self.model, self._loaders.val, self.progress.history)
-        self._recorder.figures(self.progress.step, figures)
+            drawn = self.task.figures(self.model, self._loaders.val, self.progress.history)
+        self._recorder.figures(self.progress.step, checked_figures(self.task, drawn))
 
     def _log_window(self) -> None:
         values = {**self.progress.window.means(), **self._latest}

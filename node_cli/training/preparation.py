@@ -14,6 +14,7 @@ from node_cli.config.recording import overrides_file
 from node_cli.config.run import RunConfig
 from node_cli.config.settings import deciding_settings
 from node_cli.errors import ConfigError
+from node_cli.models.ode_solve import solving_modules
 from node_cli.tasks.base import Task
 from node_cli.tasks.registry import find_task
 from node_cli.training.checkpoint import check_same_experiment, checkpoint_paths, read_checkpoint
@@ -22,6 +23,7 @@ from node_cli.training.loop import TrainingLoop
 from node_cli.training.recorder import Recorder
 from node_cli.training.restoration import restore_model
 from node_cli.training.seeds import seed_all
+from node_cli.training.task_results import checked_model
 from node_cli.training.terminal import Terminal
 from node_cli.writing import check_places, remove_leftovers
 
@@ -81,7 +83,8 @@ def prepare(
     checkpoint = _checkpoint(config, folder)
     seed_all(config.seed)
     task = find_task(config.task.name)(config)
-    model = task.build_model().to(device)
+    model = checked_model(task, task.build_model()).to(device)
+    _check_solves(config, task, model)
     loop = TrainingLoop(config, task, model, folder, device, recorder, terminal, stop)
     if checkpoint is not None:
         _check_best(folder, model, checkpoint)
@@ -138,6 +141,27 @@ def _refuse_if_it_had_checkpoints(folder: Path) -> None:
                 f"trainer.resume={folder}: its checkpoints are gone, so that it cannot go on. Put"
                 " them back, or start a new run without trainer.resume."
             )
+
+
+def _check_solves(config: RunConfig, task: Task, model: nn.Module) -> None:
+    """Refuse what has the model solved in another way where it solves in a way of its own."""
+    if not config.model.solves_an_ode or solving_modules(model):
+        return
+    asked = [
+        name
+        for name, given in (
+            ("evaluation", config.evaluation.differs),
+            ("study", config.study.name != "none"),
+            ("adjoint.check_every", config.adjoint.check_every is not None),
+        )
+        if given
+    ]
+    if asked:
+        raise ConfigError(
+            f"{', '.join(asked)}: the model of task={config.task.name} model={config.model.name}"
+            " solves its ODE without OdeSolve, so that it cannot be solved in another way. Solve it"
+            " by OdeSolve, or leave these settings out."
+        )
 
 
 def _check_best(folder: Path, model: nn.Module, checkpoint: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from node_cli.errors import ConfigError
-from node_cli.sweeping.plan import SweepPlan, config_dir_of, continued, is_sweep, is_the_same_sweep
+from node_cli.sweeping.plan import SweepPlan, continued, is_sweep, is_the_same_sweep, own_files_of
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_another_launcher_has_settings_of_its_own(tmp_path):
 
 def test_the_config_folder_of_the_user_is_kept(tmp_path):
     SweepPlan(tmp_path, (), 1, config_dir=tmp_path / "mine").write()
-    assert config_dir_of(tmp_path) == tmp_path / "mine"
+    assert own_files_of(tmp_path).config_dir == tmp_path / "mine"
 
 
 def test_a_plan_holds_no_path_so_that_the_folder_can_be_moved(sweep):

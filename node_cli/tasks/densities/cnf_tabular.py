@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from node_cli.data.batches import OrderedBatches, ShuffledBatches
+from node_cli.data.batches import OrderedBatches
 from node_cli.tasks.base import Audit, EvaluationData, Loaders
 from node_cli.tasks.densities.density_task import DensityTask, build_flow, inversion_error
 from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
@@ -58,14 +58,7 @@ class CnfTabular(DensityTask):
     def loaders(self, device: torch.device) -> Loaders:
         """Batches of rows ``[B, d]``, in the units of the file."""
         _, split = self._table
-        data = self.config.data
-        return Loaders(
-            train=ShuffledBatches(
-                split.train, data.batch_size, self.config.seed, device, TABLE_ORDER
-            ),
-            val=OrderedBatches(split.validation, data.eval_batch_size, device),
-            test=OrderedBatches(split.test, data.eval_batch_size, device),
-        )
+        return self.in_batches(split.train, split.validation, split.test, device, TABLE_ORDER)
 
     def figures(
         self, model: nn.Module, data: EvaluationData, history: Sequence[Mapping[str, float]]

@@ -10,8 +10,14 @@ from node_cli.config.flow import PenaltyName, TraceConfig, TraceName
 from node_cli.models.ode_solve import OdeSolve
 from node_cli.solving import SolveSpec
 from node_cli.tasks.densities.flow_dynamics import FlowDynamics, draw_noise
-from node_cli.tasks.densities.flow_field import FlowField, HypernetworkField, LayeredField
-from node_cli.tasks.densities.schema import FlowConfig, HypernetworkConfig, LayeredFlowConfig
+from node_cli.tasks.densities.flow_field import DifferentiatedField, FlowField
+from node_cli.tasks.densities.perceptron_field import HypernetworkField, LayeredField
+from node_cli.tasks.densities.schema import (
+    FlowConfig,
+    FlowModel,
+    HypernetworkConfig,
+    LayeredFlowConfig,
+)
 
 
 class Transport(NamedTuple):
@@ -119,6 +125,8 @@ class ContinuousFlow(nn.Module):
 
 def flow_field(config: FlowConfig, dimensions: int) -> FlowField:
     """The field that the ``model`` group asks for."""
+    if isinstance(config, FlowModel):
+        return DifferentiatedField(config.field(dimensions))
     if isinstance(config, HypernetworkConfig):
         return HypernetworkField(dimensions, config.width, config.hidden)
     assert isinstance(config, LayeredFlowConfig)

@@ -2,6 +2,7 @@
 
 from node_cli.tasks.densities.schema import (
     CheckerboardConfig,
+    FlowModel,
     HypernetworkConfig,
     LayeredFlowConfig,
     MixtureConfig,
@@ -11,6 +12,7 @@ from node_cli.tasks.densities.schema import (
 )
 from node_cli.tasks.entry import TaskEntry
 
+FIELDS = (FlowModel,)  # promised to plugins
 _FLOWS = (HypernetworkConfig, LayeredFlowConfig)
 
 TASKS = (

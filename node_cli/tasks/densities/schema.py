@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -19,8 +20,11 @@ from node_cli.config.schema import (
     Text,
     listed_as_yaml,
 )
+from node_cli.tasks.own_settings import OwnField
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from node_cli.config.run import RunConfig
 
 Row = Annotated[tuple[float, ...], AsTuple, "a list of numbers"]
@@ -77,33 +81,41 @@ class FlowConfig(ModelSchema):
         """A density needs it."""
         return True
 
+    def of_a_density(self, config: RunConfig) -> Iterator[str]:
+        """What a density needs of the trace and of the precision."""
+        if config.trace.name == "none":
+            yield (
+                f"model={self.name} trace=none: a flow needs the trace of its Jacobian; use"
+                " trace=closed-form, trace=exact or trace=hutchinson."
+            )
+        if config.trainer.precision != "fp32":
+            yield (
+                f"model={self.name} trainer.precision={config.trainer.precision}: a density needs"
+                " single precision; use trainer.precision=fp32."
+            )
+
+
+class PerceptronFlowConfig(FlowConfig):
+    """A flow whose field is a perceptron of ours, with derivatives that we have written out."""
+
     @property
     def hidden_layers(self) -> int:
         """Of the field."""
         raise NotImplementedError
 
     def disagreements(self, config: RunConfig) -> Iterator[str]:
-        """What a density needs of the trace and of the precision."""
-        trace, name = config.trace, self.name
-        if trace.name == "none":
-            yield (
-                f"model={name} trace=none: a flow needs the trace of its Jacobian; use"
-                " trace=closed-form, trace=exact or trace=hutchinson."
-            )
-        if trace.name == "closed-form" and self.hidden_layers != 1:
+        """As of every density; and only one hidden layer has a closed form of the trace."""
+        name = self.name
+        yield from self.of_a_density(config)
+        if config.trace.name == "closed-form" and self.hidden_layers != 1:
             yield (
                 f"model={name} trace=closed-form: only a field with one hidden layer has a closed"
                 f" form, and this one has {self.hidden_layers}; use trace=exact or"
                 " trace=hutchinson, or model.hidden=[64]."
             )
-        if config.trainer.precision != "fp32":
-            yield (
-                f"model={name} trainer.precision={config.trainer.precision}: a density needs"
-                " single precision; use trainer.precision=fp32."
-            )
 
 
-class HypernetworkConfig(FlowConfig):
+class HypernetworkConfig(PerceptronFlowConfig):
     """The field of the CNF of Chen et al. 2018: ``width`` hidden units, given by a network of time.
 
     Attributes:
@@ -121,7 +133,7 @@ class HypernetworkConfig(FlowConfig):
         return 1
 
 
-class LayeredFlowConfig(FlowConfig):
+class LayeredFlowConfig(PerceptronFlowConfig):
     """A field of FFJORD's layers.
 
     Attributes:
@@ -141,6 +153,50 @@ class LayeredFlowConfig(FlowConfig):
     def hidden_layers(self) -> int:
         """As many as are listed."""
         return len(self.hidden)
+
+
+class FlowModel(FlowConfig, OwnField):
+    """The settings of a flow with a vector field of the user's own, for cnf-2d and cnf-tabular.
+
+    A subclass has a ``name``, settings of its own and ``field``.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ("cnf-2d", "cnf-tabular")
+
+    flows: Count = 1
+    """One after another, each with a field and a time of its own."""
+    T: Positive = 1.0
+    """The length of each flow."""
+    learn_time: bool = False
+    """T is a parameter and starts at the value given."""
+    reverse: bool = False
+    """Base at t = 0 and data at T; true: the other way round."""
+    batch_norm: bool = False
+    """Moving batch normalisation around each flow."""
+    base_covariance: Covariance = 1.0
+    """A variance, a list of variances, or a matrix."""
+
+    @abstractmethod
+    def field(self, dimensions: int) -> nn.Module:
+        """The vector field.
+
+        Args:
+            dimensions: d.
+
+        Returns:
+            A module: called as ``field(t, z)`` with ``t`` a scalar tensor and points ``z``
+            ``[N, d]``, it gives dz/dt, ``[N, d]``. The derivative at a point must depend on that
+            point alone.
+        """
+
+    def disagreements(self, config: RunConfig) -> Iterator[str]:
+        """As of every flow, but that nobody knows a closed form of its trace."""
+        if config.trace.name == "closed-form":
+            yield (
+                f"model={self.name} trace=closed-form: no closed form is known of a field of your"
+                " own; use trace=exact or trace=hutchinson."
+            )
+        yield from self.of_a_density(config)
 
 
 class DensityConfig(DataSchema):

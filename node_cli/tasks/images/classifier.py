@@ -10,7 +10,13 @@ from node_cli.tasks.images.euler_block import EulerBlock
 from node_cli.tasks.images.field import ImageField
 from node_cli.tasks.images.normalization import group_norm
 from node_cli.tasks.images.residual import ResidualBlock
-from node_cli.tasks.images.schema import ClassifierConfig, EulerNetConfig, ResNetConfig
+from node_cli.tasks.images.schema import (
+    EulerNetConfig,
+    ImageClassifierConfig,
+    ImageModel,
+    OdeClassifierConfig,
+    ResNetConfig,
+)
 
 
 class ImageClassifier(nn.Module):
@@ -25,7 +31,7 @@ class ImageClassifier(nn.Module):
         classes: number of classes.
     """
 
-    def __init__(self, config: ClassifierConfig, spec: SolveSpec, classes: int = 10) -> None:
+    def __init__(self, config: ImageClassifierConfig, spec: SolveSpec, classes: int = 10) -> None:
         super().__init__()
         make_stem = _residual_stem if config.stem == "residual" else _conv_stem
         self.stem = make_stem(config.channels)
@@ -64,9 +70,13 @@ def _residual_stem(channels: int) -> nn.Sequential:
     )
 
 
-def _depth(config: ClassifierConfig, spec: SolveSpec) -> nn.Module:
+def _depth(config: ImageClassifierConfig, spec: SolveSpec) -> nn.Module:
     if isinstance(config, ResNetConfig):
         return nn.Sequential(*(ResidualBlock(config.channels) for _ in range(config.blocks)))
     if isinstance(config, EulerNetConfig):
         return EulerBlock(lambda: ImageField(config.channels), config.blocks, config.T, config.tied)
-    return ODEBlock(ImageField(config.channels), spec, config.T, config.learn_time)
+    assert isinstance(config, OdeClassifierConfig)
+    field: nn.Module = ImageField(config.channels)
+    if isinstance(config, ImageModel):
+        field = config.field(config.channels)
+    return ODEBlock(field, spec, config.T, config.learn_time)

@@ -1,8 +1,15 @@
 """The task of images: ODE-Net and its relatives on MNIST and its kind."""
 
 from node_cli.tasks.entry import TaskEntry
-from node_cli.tasks.images.schema import EulerNetConfig, ImagesConfig, OdeNetConfig, ResNetConfig
+from node_cli.tasks.images.schema import (
+    EulerNetConfig,
+    ImageModel,
+    ImagesConfig,
+    OdeNetConfig,
+    ResNetConfig,
+)
 
+FIELDS = (ImageModel,)  # promised to plugins
 TASKS = (
     TaskEntry(
         "mnist-odenet",

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import field_validator, model_validator
 
 from node_cli.config.data import DataSchema
 from node_cli.config.model import ModelSchema
 from node_cli.config.schema import Count, Positive, Text
+from node_cli.tasks.own_settings import OwnField
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from node_cli.config.run import RunConfig
 
 TRAINING_IMAGES = {"mnist-mini": 6_000, "mnist": 60_000, "fashion-mnist": 60_000}
@@ -40,10 +44,9 @@ class ImageClassifierConfig(ModelSchema):
         return channels
 
 
-class OdeNetConfig(ImageClassifierConfig):
-    """ODE-Net and RK-Net: ``y(0) -> y(T)``; with ``learn_time``, ``T`` is a parameter."""
+class OdeClassifierConfig(ImageClassifierConfig):
+    """``y(0) -> y(T)`` in the place of a block of depth; with ``learn_time``, T is a parameter."""
 
-    name: Literal["odenet", "rk-net"]
     T: Positive
     learn_time: bool
 
@@ -51,6 +54,42 @@ class OdeNetConfig(ImageClassifierConfig):
     def interval(self) -> float:
         """T."""
         return self.T
+
+
+class ImageModel(OdeClassifierConfig, OwnField):
+    """The settings of an ODE-Net with a vector field of the user's own, for mnist-odenet.
+
+    A subclass has a ``name``, settings of its own and ``field``.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ("mnist-odenet",)
+
+    stem: Literal["conv", "residual"] = "conv"
+    """How the image is downsampled to 6x6 or 7x7."""
+    channels: Count = 64
+    """Of the state."""
+    T: Positive = 1.0
+    """The ODE is solved from 0 to T."""
+    learn_time: bool = False
+    """T is a parameter and starts at the value above."""
+
+    @abstractmethod
+    def field(self, channels: int) -> nn.Module:
+        """The vector field.
+
+        Args:
+            channels: of the state.
+
+        Returns:
+            A module: called as ``field(t, y)`` with ``t`` a scalar tensor and states ``y``
+            ``[B, channels, H, W]``, it gives dy/dt, of the shape of ``y``.
+        """
+
+
+class OdeNetConfig(OdeClassifierConfig):
+    """ODE-Net, and RK-Net, which is backpropagated through its solver."""
+
+    name: Literal["odenet", "rk-net"]
 
     def disagreements(self, config: RunConfig) -> Iterator[str]:
         """What RK-Net, which is backpropagated through its solver, does not go with."""
@@ -83,9 +122,6 @@ class EulerNetConfig(ImageClassifierConfig):
     T: Positive
     blocks: Count
     tied: bool
-
-
-ClassifierConfig = OdeNetConfig | ResNetConfig | EulerNetConfig
 
 
 class ImagesConfig(DataSchema):

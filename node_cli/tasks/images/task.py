@@ -14,7 +14,7 @@ from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
 from node_cli.tasks.images.batches import EvalBatches, TrainBatches
 from node_cli.tasks.images.classifier import ImageClassifier
 from node_cli.tasks.images.mnist import ImageSets, load
-from node_cli.tasks.images.schema import ClassifierConfig, ImagesConfig
+from node_cli.tasks.images.schema import ImageClassifierConfig, ImagesConfig
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +35,7 @@ class MnistOdeNet(Task):
 
     def build_model(self) -> nn.Module:
         """The network of the ``model`` group, solved as the solver groups say."""
-        assert isinstance(self.config.model, ClassifierConfig)
+        assert isinstance(self.config.model, ImageClassifierConfig)
         return ImageClassifier(self.config.model, self.spec, classes=len(self.images.classes))
 
     def loaders(self, device: torch.device) -> Loaders:

@@ -11,6 +11,7 @@ from node_cli.tasks.series.schema import (
 )
 
 # Two names of one task, which differ in the data that they take when none are named.
+FIELDS = ()  # none are promised to plugins
 TASKS = tuple(
     TaskEntry(
         name,

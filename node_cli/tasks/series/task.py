@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from node_cli.data.batches import OrderedBatches, ShuffledBatches
+from node_cli.data.batches import OrderedBatches
 from node_cli.solving import record_solves, total
 from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
 from node_cli.tasks.series.autoregressive import Autoregressive
@@ -84,12 +84,7 @@ class LatentSeries(Task):
     def loaders(self, device: torch.device) -> Loaders:
         """Batches of ``Series``."""
         train, validation, test = self.parts
-        data = self.config.data
-        return Loaders(
-            train=ShuffledBatches(train, data.batch_size, self.config.seed, device, ORDER),
-            val=OrderedBatches(validation, data.eval_batch_size, device),
-            test=OrderedBatches(test, data.eval_batch_size, device),
-        )
+        return self.in_batches(train, validation, test, device, ORDER)
 
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean negative ELBO of a series in nats, or its negative log-likelihood.

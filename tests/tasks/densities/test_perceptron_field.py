@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.autograd.functional import jacobian
 
-from node_cli.tasks.densities.flow_field import LAYERS, HypernetworkField, LayeredField
+from node_cli.tasks.densities.perceptron_field import LAYERS, HypernetworkField, LayeredField
 
 FIELDS = {
     "hypernetwork": lambda d: HypernetworkField(d, width=6, hidden=5),

@@ -1,0 +1,106 @@
+"""``node-new``: writes a file with a task, or a vector field for a task of ours, to begin with."""
+
+from __future__ import annotations
+
+import argparse
+import keyword
+import re
+import sys
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from node_cli.config.spelling import no_such
+from node_cli.errors import ConfigError, RunError, told
+from node_cli.plain_text import plain_lines
+from node_cli.sentence_parser import SentenceParser
+from node_cli.tasks.registry import family_entries, family_modules
+from node_cli.writing import write_text
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+
+
+def node_new(arguments: Sequence[str]) -> int:
+    """Run a command line; what is wrong is told in one sentence on standard error.
+
+    Returns:
+        The exit code: 0; 1 where the file cannot be written; 2 for a command line that is not
+        possible.
+    """
+    try:
+        options = _parser().parse_args(arguments)
+        path = _write(options.name, options.task)
+    except (RunError, OSError) as error:
+        print(f"node-new: {plain_lines(told(error))}", file=sys.stderr)
+        return error.exit_code if isinstance(error, RunError) else 1
+    print(f"{path} is there. Try it:")
+    for line in _first_commands(path):
+        print(f"  {line}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = SentenceParser(
+        prog="node-new",
+        description="Write NAME.py here: a task that runs as it is, for you to change.",
+    )
+    parser.add_argument("name", metavar="NAME", help="of the task, or of the model with --for")
+    parser.add_argument(
+        "--for",
+        dest="task",
+        metavar="TASK",
+        help="a vector field for a task that is there, instead of a task: "
+        + " or ".join(_with_own_fields()),
+    )
+    return parser
+
+
+def _with_own_fields() -> dict[str, str]:
+    """The tasks that take a vector field of the user's own; the package of the template of each."""
+    return {
+        task: module.__name__.rpartition(".")[0]
+        for module in family_modules()
+        for field in module.FIELDS
+        for task in field.tasks
+    }
+
+
+def _write(name: str, task: str | None) -> Path:
+    group = "task" if task is None else "model"
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+        raise ConfigError(
+            f"{name}: a name begins with a letter and is made of letters, digits, - and _, as in"
+            " node-new pendulum."
+        )
+    taken = {
+        member
+        for entry in family_entries().values()
+        for member in ([entry.name] if task is None else entry.members("model"))
+    }
+    if name in taken:
+        raise ConfigError(f"{name}: node-cli has a {group} of this name; choose another.")
+    package, template = "node_cli.templates", "task.py"
+    if task is not None:
+        packages = _with_own_fields()
+        if task not in packages:
+            raise ConfigError(no_such("task with fields of your own", "--for", task, packages))
+        package, template = packages[task], "own_field.py"
+    path = Path(f"{name.replace('-', '_')}.py")
+    if path.exists():
+        raise ConfigError(f"{path} is there already; choose another name, or move it away.")
+    text = resources.files(package).joinpath(template).read_text(encoding="utf-8")
+    write_text(path, _named(text, name, path))
+    return path
+
+
+def _named(text: str, name: str, path: Path) -> str:
+    """A template, in which things are called example, with the name that the user wants."""
+    camel = "".join(part[:1].upper() + part[1:] for part in re.split(r"[-_]+", name))
+    text = text.replace("example.py", path.name)
+    text = re.sub(r"\bexample\b", name, text)
+    return re.sub(r"\bExample(?=\b|[A-Z])", camel, text)
+
+
+def _first_commands(path: Path) -> list[str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines[:10] if line.startswith("    node-train")]

@@ -1,0 +1,1 @@
+"""What users bring themselves: tasks, models and data, from a file of theirs or from a package."""

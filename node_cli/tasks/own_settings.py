@@ -1,0 +1,56 @@
+"""What the settings of a user's own models and data have in common; torch is not needed for them.
+
+A setting is written with its type and its default, and a docstring under it describes it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from node_cli.config.data import DataSchema
+from node_cli.config.model import ModelSchema
+from node_cli.config.schema import Count
+
+
+class ModelSettings(ModelSchema):
+    """The settings of a model that solves an ODE.
+
+    The first line of the docstring is its description. ``name`` is what the command line calls it,
+    as in ``name: Literal["my-net"] = "my-net"``; every setting has a default.
+    """
+
+    @property
+    def solves_an_ode(self) -> bool:
+        """Whether the groups ``solver`` and ``adjoint`` decide about it."""
+        return True
+
+
+class BaselineSettings(ModelSettings):
+    """The settings of a model without an ODE, which others are compared with."""
+
+    @property
+    def solves_an_ode(self) -> bool:
+        """It does not."""
+        return False
+
+
+class DataSettings(DataSchema):
+    """The settings of data; described, named and with defaults as those of models.
+
+    Attributes:
+        batch_size: examples in a training batch.
+        eval_batch_size: examples in a batch of validation or test.
+    """
+
+    batch_size: Count = 64
+    eval_batch_size: Count = 500
+
+
+class OwnField(ModelSettings):
+    """A model of a task that is there, with a vector field of the user's own.
+
+    Attributes:
+        tasks: the names of the tasks that it is for; the family that promises the class says so.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ()

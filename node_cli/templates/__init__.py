@@ -1,0 +1,1 @@
+"""Files that ``node-new`` writes for a user; each runs as it is."""
