@@ -14,7 +14,6 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from node_cli import __version__
-from node_cli.completion import use_plugins_on_the_line
 from node_cli.config.catalogue import Catalogue
 from node_cli.config.composition import composer, hydra_explained, validate_composed
 from node_cli.config.folder_name import register_differing
@@ -67,6 +66,8 @@ def read_command(arguments: Sequence[str]) -> tuple[Flags, Path, Catalogue]:
     """
     flags, conf = read_flags(arguments), conf_dir()
     if flags.shell_completion:
+        from node_cli.completion import use_plugins_on_the_line
+
         use_plugins_on_the_line()
     elif not flags.version:
         use_plugins(flags.plugin)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import get_type_hints
 
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
@@ -11,14 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from node_cli.config.catalogue import AnyMember, Catalogue
-from node_cli.config.explanation import show
-from node_cli.config.schema import allowed
 from node_cli.flags import flag_parser
-from node_cli.plugins.contents import default_values, description_of
 from node_cli.plugins.in_use import plugins_in_use
-from node_cli.plugins.plugin import Plugin
-from node_cli.source_place import attribute_docstrings
-from node_cli.tasks.entry import names_of
 
 _WIDTH = 100  # of the page, where the terminal is wider
 
@@ -103,7 +96,9 @@ def _page(catalogue: Catalogue) -> list[RenderableType]:
     page += [Text(), _title("Names to set", "NAME=VALUE"), _table(_NAMES)]
     page += [_indented(Text("All of them, with their values: node-train --cfg job"))]
     for plugin in plugins_in_use():
-        page += _brought_by(plugin)
+        from node_cli.plugins.help_tables import help_tables
+
+        page += [Text(), _title(f"From {plugin.name}"), *map(_table, help_tables(plugin))]
     page += [Text(), _title("Flags"), _table(_flags())]
     page += [Text(), _title("Examples"), *map(_example, _EXAMPLES.items())]
     return page
@@ -118,22 +113,6 @@ def _solvers(members: Iterable[AnyMember], defaults: dict[str, str]) -> list[Ren
     for kind, rows in by_kind.items():
         if rows:
             parts += [_indented(Text(_KINDS.get(kind, kind), style="italic")), _table(rows)]
-    return parts
-
-
-def _brought_by(plugin: Plugin) -> list[RenderableType]:
-    """The members that a plugin brings, each with its settings, defaults and ranges."""
-    parts: list[RenderableType] = [Text(), _title(f"From {plugin.name}")]
-    parts += [_table({f"task={task.name}": task.description for task in plugin.tasks})]
-    for group, schema in dict.fromkeys(plugin.schemas()):
-        kinds, texts = get_type_hints(schema, include_extras=True), attribute_docstrings(schema)
-        names = "|".join(names_of(schema))
-        rows = {f"{group}={names}": description_of(schema)}
-        for setting, value in default_values(schema).items():
-            if setting != "name":
-                what = [texts.get(setting, "").rstrip("."), allowed(kinds[setting])]
-                rows[f"  {group}.{setting}={show(value)}"] = "; ".join(filter(None, what))
-        parts.append(_table(rows))
     return parts
 
 

@@ -47,19 +47,21 @@ def train(
             its message says how to go on.
     """
     from node_cli.cli import read_command
+    from node_cli.plugins.in_use import plugins_put_back
     from node_cli.single_run import run_single
 
     if isinstance(overrides, str):
         raise ConfigError(f"{overrides!r}: give a list of settings, such as ['task=cnf-2d'].")
     files = _paths(plugins)
     flags = OwnFiles(None if config_dir is None else Path(config_dir), files).flags
-    read, conf, catalogue = read_command([*flags, *overrides])
-    if read.multirun or read.only_informs or read.help or read.version:
-        raise ConfigError(
-            f"{' '.join(overrides)}: node_cli.train makes one run. Sweeps and what only shows"
-            " something are for node-train on a command line."
-        )
-    return Run(run_single(read, conf, catalogue), files)
+    with plugins_put_back():
+        read, conf, catalogue = read_command([*flags, *overrides])
+        if read.multirun or read.only_informs or read.help or read.version:
+            raise ConfigError(
+                f"{' '.join(overrides)}: node_cli.train makes one run. Sweeps and what only shows"
+                " something are for node-train on a command line."
+            )
+        return Run(run_single(read, conf, catalogue), files)
 
 
 def load(folder: str | Path, plugins: Sequence[str | Path] = ()) -> Run:

@@ -14,6 +14,8 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
+from node_cli.plugins.in_use import plugins_put_back
+
 # What Python does not show in a process of its own, where pytest would.
 _UNSHOWN = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 
@@ -42,6 +44,7 @@ def run_here(command, words, cwd, **environment):
         stack.enter_context(redirect_stdout(out))
         stack.enter_context(redirect_stderr(err))
         stack.enter_context(_warnings_on_stderr())
+        stack.enter_context(plugins_put_back())
         try:
             code = command(list(words))
         except SystemExit as end:

@@ -6,26 +6,21 @@ import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from node_cli.config.catalogue import Catalogue, StoredMember
-from node_cli.config.location import conf_dir
 from node_cli.config.own_files import OwnFiles
 from node_cli.config.recorded_plugins import RecordedPlugin, recorded_plugins
 from node_cli.config.run import RunConfig
-from node_cli.config.schema import Schema
-from node_cli.config.spelling import did_you_mean
 from node_cli.errors import ConfigError
-from node_cli.plugins.contents import plugin_of
-from node_cli.plugins.installed import installed_plugins
-from node_cli.plugins.members import members_of, store
-from node_cli.plugins.plugin import Plugin
-from node_cli.plugins.plugin_file import load_file
-from node_cli.source_place import line_of_setting, place, place_of
-from node_cli.tasks.entry import TaskEntry, names_of
-from node_cli.tasks.registry import add_from_plugins, family_entries
+
+if TYPE_CHECKING:
+    from node_cli.config.catalogue import StoredMember
+    from node_cli.plugins.plugin import Plugin
 
 VARIABLE = "NODE_CLI_PLUGINS"
+GROUP = "node_cli.tasks"  # of entry points, by which packages name a module
 
 _in_use: tuple[Plugin, ...] = ()
 
@@ -111,96 +106,48 @@ def use_plugins(files: Sequence[Path]) -> None:
     Raises:
         ConfigError: a file cannot be used, or a name is taken.
     """
-    loaded: dict[Path, Plugin] = {}
     named = [("--plugin", path) for path in files]
     named += [
         (VARIABLE, Path(text)) for text in os.environ.get(VARIABLE, "").split(os.pathsep) if text
     ]
-    for source, path in named:
-        where = path.expanduser().absolute()
-        if where not in loaded:
-            module, digest = load_file(where, source)
-            loaded[where] = plugin_of(module, where.name, digest, where)
-    _use([*installed_plugins(), *loaded.values()])
+    packages = tuple(entry_points(group=GROUP))
+    if named or packages or _in_use:
+        from node_cli.plugins.loading import loaded
+
+        _use(tuple(loaded(named, packages)))
 
 
 @contextmanager
 def using_plugins(files: Sequence[Path]) -> Iterator[None]:
     """Inside the ``with`` block, these files are used, beside packages and the environment's."""
+    with plugins_put_back():
+        use_plugins(files)
+        yield
+
+
+@contextmanager
+def plugins_put_back() -> Iterator[None]:
+    """After the ``with`` block, those plugins are used that were before."""
     before = _in_use
-    use_plugins(files)
     try:
         yield
     finally:
-        _use(before)
+        if _in_use is not before:
+            _use(before)
 
 
-def _use(plugins: Sequence[Plugin]) -> None:
+def _use(plugins: tuple[Plugin, ...]) -> None:
     global _in_use
-    if plugins:
-        _refuse_taken_names(plugins)
-        _refuse_unknown_settings(plugins)
-    add_from_plugins(
-        [task for plugin in plugins for task in plugin.tasks],
-        [schema for plugin in plugins for schema in plugin.fields],
-    )
-    store(members_of(plugins))
-    _in_use = tuple(plugins)
+    from node_cli.plugins.loading import put_in_place
+
+    put_in_place(plugins)
+    _in_use = plugins
 
 
 def stored_members() -> list[StoredMember]:
     """The members of config groups that the plugins in use bring."""
+    if not _in_use:
+        return []
+    from node_cli.plugins.members import members_of
+
     return members_of(_in_use)
-
-
-def _refuse_taken_names(plugins: Sequence[Plugin]) -> None:
-    """A name that one plugin gives cannot be ours, or that of another."""
-    owners: dict[tuple[str, str], tuple[str, object]] = {}
-    for entry in family_entries().values():
-        owners[("task", entry.name)] = ("node-cli", entry)
-        for group in ("model", "data"):
-            for schema in entry.schemas(group):
-                owners |= {(group, name): ("node-cli", schema) for name in names_of(schema)}
-    for plugin in plugins:
-        given: list[tuple[str, str, object]] = [("task", one.name, one) for one in plugin.tasks]
-        given += [
-            (group, name, schema) for group, schema in plugin.schemas() for name in names_of(schema)
-        ]
-        for group, name, thing in given:
-            owner, known = owners.setdefault((group, name), (plugin.name, thing))
-            if known is not thing:
-                raise ConfigError(
-                    f"{_place(plugin, thing)}: {group}={name} is taken; {owner} has one of that"
-                    " name. Choose another name."
-                )
-
-
-def _refuse_unknown_settings(plugins: Sequence[Plugin]) -> None:
-    """What a task sets of other groups has to be there."""
-    catalogue = Catalogue([conf_dir()], members_of(plugins))
-    known = catalogue.keys()
-    for plugin in plugins:
-        for task in plugin.tasks:
-            for key, value in task.defaults.items():
-                where = f"{_place(plugin, task, 'defaults')}: {key}={value}"
-                if key in catalogue.groups:
-                    if value not in catalogue.groups[key]:
-                        members = catalogue.groups[key]
-                        raise ConfigError(
-                            f"{where}: there is no such {key}{did_you_mean(str(value), members)}"
-                            f" Known: {', '.join(members)}."
-                        )
-                elif key not in known:
-                    hint = did_you_mean(key, known)
-                    raise ConfigError(f"{where}: there is no such setting{hint}")
-
-
-def _place(plugin: Plugin, thing: object, setting: str = "name") -> str:
-    """Where a plugin says something of a task or of settings."""
-    if isinstance(thing, TaskEntry):
-        class_name = thing.task.rpartition(":")[2]
-        line = None if plugin.path is None else line_of_setting(plugin.path, class_name, setting)
-        return place(plugin.name, line)
-    if isinstance(thing, type) and issubclass(thing, Schema):
-        return place_of(thing) or plugin.name
-    return plugin.name

@@ -6,7 +6,7 @@ import hashlib
 import sys
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
 
@@ -15,21 +15,22 @@ from node_cli.plugins.contents import plugin_of
 from node_cli.plugins.plugin import Plugin
 from node_cli.source_place import place_of_failure, tell_places_in
 
-GROUP = "node_cli.tasks"
-
 
 @cache
-def installed_plugins() -> tuple[Plugin, ...]:
+def installed_plugins(packages: tuple[EntryPoint, ...]) -> tuple[Plugin, ...]:
     """What installed packages bring.
 
     A package that cannot be used is told on standard error and left out: it may have nothing to do
     with what is asked for now.
+
+    Args:
+        packages: their entry points.
     """
-    return tuple(_usable())
+    return tuple(_usable(packages))
 
 
-def _usable() -> Iterator[Plugin]:
-    for entry_point in sorted(entry_points(group=GROUP), key=lambda one: one.name):
+def _usable(packages: tuple[EntryPoint, ...]) -> Iterator[Plugin]:
+    for entry_point in sorted(packages, key=lambda one: one.name):
         name = _name(entry_point)
         try:
             module = entry_point.load()

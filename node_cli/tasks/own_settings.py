@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import ConfigDict
+
 from node_cli.config.data import DataSchema
 from node_cli.config.model import ModelSchema
 from node_cli.config.schema import Count
@@ -18,6 +20,8 @@ class ModelSettings(ModelSchema):
     The first line of the docstring is its description. ``name`` is what the command line calls it,
     as in ``name: Literal["my-net"] = "my-net"``; every setting has a default.
     """
+
+    model_config = ConfigDict(defer_build=True)  # those that families promise are seldom used
 
     @property
     def solves_an_ode(self) -> bool:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _FAMILIES = Path(__file__).parent
 
+_added: tuple[tuple[TaskEntry, ...], tuple[type[OwnField], ...]] = ((), ())
+
 
 @lru_cache(maxsize=1)
 def family_modules() -> tuple[ModuleType, ...]:
@@ -41,7 +43,7 @@ def family_entries() -> dict[str, TaskEntry]:
 
 def entries() -> dict[str, TaskEntry]:
     """All tasks, by their names in order, with the models that plugins have for them."""
-    return _entries
+    return _every(*_added)
 
 
 def add_from_plugins(tasks: Iterable[TaskEntry], fields: Sequence[type[OwnField]]) -> None:
@@ -49,9 +51,16 @@ def add_from_plugins(tasks: Iterable[TaskEntry], fields: Sequence[type[OwnField]
 
     What was added before is gone. No name may be there twice.
     """
-    global _entries
+    global _added
+    _added = tuple(tasks), tuple(fields)
+
+
+@lru_cache(maxsize=1)
+def _every(
+    tasks: tuple[TaskEntry, ...], fields: tuple[type[OwnField], ...]
+) -> dict[str, TaskEntry]:
     every = {**family_entries(), **{entry.name: entry for entry in tasks}}
-    _entries = {name: _with(every[name], fields) for name in sorted(every)}
+    return {name: _with(every[name], fields) for name in sorted(every)}
 
 
 def _with(entry: TaskEntry, fields: Sequence[type[OwnField]]) -> TaskEntry:
@@ -86,6 +95,3 @@ def find_task(name: str) -> type[Task]:
 def tasks_with(group: MemberGroup, member: str) -> list[str]:
     """The tasks that take a member of a group."""
     return [name for name, entry in entries().items() if member in entry.members(group)]
-
-
-_entries = family_entries()
