@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from node_cli.config.solving import METHODS
 from node_cli.errors import CheckpointError, ConfigError, DataError, RunError, told
+from node_cli.methods import METHODS
 from node_cli.plain_text import plain_lines, plain_text, shortened
 from node_cli.sentence_parser import SentenceParser
 from node_cli.writing import write_whole

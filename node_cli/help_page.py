@@ -11,6 +11,7 @@ from rich.text import Text
 
 from node_cli.config.catalogue import AnyMember, Catalogue
 from node_cli.flags import flag_parser
+from node_cli.methods import METHODS
 from node_cli.plugins.in_use import plugins_in_use
 
 _WIDTH = 100  # of the page, where the terminal is wider
@@ -107,7 +108,8 @@ def _page(catalogue: Catalogue) -> list[RenderableType]:
 def _solvers(members: Iterable[AnyMember], defaults: dict[str, str]) -> list[RenderableType]:
     by_kind: dict[str, dict[str, str]] = {kind: {} for kind in _KINDS}
     for member in members:
-        kind = str(member.content().get("kind"))
+        method = METHODS.get(str(member.content().get("name")))
+        kind = "" if method is None else str(method.kind)
         by_kind.setdefault(kind, {})[_starred(member, "solver", defaults)] = member.description
     parts: list[RenderableType] = []
     for kind, rows in by_kind.items():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from node_cli.config.solving import METHODS
 from node_cli.config.study import GradientFidelityConfig, MemoryScalingConfig
+from node_cli.methods import METHODS
 
 if TYPE_CHECKING:
     from node_cli.config.run import RunConfig
@@ -65,7 +65,7 @@ def _of_the_study(config: RunConfig) -> Iterator[str]:
             if mode == "direct" and solver.kind == "scipy":
                 yield f"study={study.name} solver={solver.name}: SciPy has no direct gradients."
             if mode == "checkpointed" and not (
-                solver.is_runge_kutta and config.backend.name == "native"
+                solver.is_one_step and config.backend.name == "native"
             ):
                 yield (
                     f"study={study.name} solver={solver.name} backend={config.backend.name}:"
@@ -96,7 +96,7 @@ def _of_the_gradients(config: RunConfig) -> Iterator[str]:
             f"solver={solver.name} adjoint={adjoint.mode}: SciPy runs outside of torch, so"
             " nothing can be backpropagated through it; use adjoint=full or adjoint=seminorm."
         )
-    elif adjoint.mode == "checkpointed" and not solver.is_runge_kutta:
+    elif adjoint.mode == "checkpointed" and not solver.is_one_step:
         yield (
             f"solver={solver.name} adjoint=checkpointed: only the steps of Runge-Kutta solvers"
             " can be replayed one by one; use one such as solver=dopri5, or adjoint=full."
@@ -196,7 +196,7 @@ def _of_the_backend(config: RunConfig) -> Iterator[str]:
             f"solver.min_step={solver.min_step:g} backend=torchdiffeq: torchdiffeq takes such a"
             " step whatever its error; use backend=native."
         )
-    if solver.kind == "fixed" and solver.family == "multistep" and (solver.order or 0) < 4:
+    if METHODS[solver.name].orders and (solver.order or 0) < 4:
         yield (
             f"solver.order={solver.order} backend=torchdiffeq: must be at least 4 there; use"
             " backend=native."

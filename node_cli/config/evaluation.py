@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import model_validator
 
 from node_cli.config.schema import Count, NonNegative, Positive, Schema
-from node_cli.config.solving import METHODS
 from node_cli.config.spelling import no_such
+from node_cli.methods import METHODS
 
 
 class EvaluationConfig(Schema):

@@ -2,57 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, model_validator
 
 from node_cli.config.schema import Count, NonNegative, Positive, Schema
 from node_cli.config.spelling import no_such
+from node_cli.methods import METHODS, Method, SolverFamily, SolverKind
 
-SolverKind = Literal["adaptive", "fixed", "scipy"]
 AdjointMode = Literal["direct", "full", "seminorm", "checkpointed"]
 Backend = Literal["native", "torchdiffeq"]
 ADJOINT_MODES: tuple[AdjointMode, ...] = get_args(AdjointMode)
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
-SolverFamily = Literal["runge-kutta", "implicit-runge-kutta", "multistep"]
-
-
-class Method(NamedTuple):
-    """What a solver's name alone decides; ``order`` is None where it varies or can be chosen."""
-
-    kind: SolverKind
-    family: SolverFamily
-    order: int | None
-
-
-METHODS = {
-    "dopri5": Method("adaptive", "runge-kutta", 5),
-    "dopri8": Method("adaptive", "runge-kutta", 8),
-    "bosh3": Method("adaptive", "runge-kutta", 3),
-    "fehlberg2": Method("adaptive", "runge-kutta", 2),
-    "adaptive_heun": Method("adaptive", "runge-kutta", 2),
-    "adams": Method("adaptive", "multistep", None),
-    "euler": Method("fixed", "runge-kutta", 1),
-    "midpoint": Method("fixed", "runge-kutta", 2),
-    "heun2": Method("fixed", "runge-kutta", 2),
-    "heun3": Method("fixed", "runge-kutta", 3),
-    "rk4": Method("fixed", "runge-kutta", 4),
-    "explicit_adams": Method("fixed", "multistep", None),
-    "implicit_adams": Method("fixed", "multistep", None),
-    "scipy-RK45": Method("scipy", "runge-kutta", 5),
-    "scipy-RK23": Method("scipy", "runge-kutta", 3),
-    "scipy-DOP853": Method("scipy", "runge-kutta", 8),
-    "scipy-LSODA": Method("scipy", "multistep", None),
-    "scipy-BDF": Method("scipy", "multistep", None),
-    "scipy-Radau": Method("scipy", "implicit-runge-kutta", 5),
-}
 
 
 class SolverConfig(Schema):
     """A solver and its steps.
 
     Attributes:
-        name: one of ``METHODS``.
+        name: one of ``METHODS``, which says ``kind``, ``family`` and ``order``; they are recorded
+            with the settings of a run.
         kind: ``adaptive`` steps follow the error, ``fixed`` are given, ``scipy`` are SciPy's.
         family: of the method.
         order: of the method; a setting for Adams methods, which exist in any order.
@@ -78,15 +47,25 @@ class SolverConfig(Schema):
     min_step: Positive | None
 
     @property
-    def is_runge_kutta(self) -> bool:
-        """Whether it is an explicit Runge-Kutta method in torch, whose steps can be replayed."""
-        return self.family == "runge-kutta" and self.kind != "scipy"
+    def is_one_step(self) -> bool:
+        """Whether its steps can be replayed one by one, in torch."""
+        return METHODS[self.name].one_step
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_its_method_says(cls, given: Any) -> Any:
+        name = given.get("name") if isinstance(given, dict) else None
+        if not isinstance(name, str):
+            return given
+        method = METHODS.get(name)
+        if method is None:
+            raise ValueError(no_such("solver", "solver.name", name, sorted(METHODS)))
+        said = {"kind": method.kind, "family": method.family, "order": method.order}
+        return given | {key: said[key] for key in said if given.get(key) is None}
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> SolverConfig:
-        method = METHODS.get(self.name)
-        if method is None:
-            raise ValueError(no_such("solver", "solver.name", self.name, sorted(METHODS)))
+        method = METHODS[self.name]
         for key in ("kind", "family"):
             given, right = getattr(self, key), getattr(method, key)
             if given != right:
@@ -99,11 +78,11 @@ class SolverConfig(Schema):
         return self
 
     def _check_order(self, method: Method) -> None:
-        if self.kind == "fixed" and self.family == "multistep":
-            if self.order is None or not 2 <= self.order <= 8:
+        if method.orders:
+            if self.order not in method.orders:
                 raise ValueError(
-                    f"solver.order={_null(self.order)}: must be an integer from 2 to 8 for"
-                    f" {self.name}."
+                    f"solver.order={_null(self.order)}: must be an integer from"
+                    f" {method.orders[0]} to {method.orders[-1]} for {self.name}."
                 )
         elif self.order != method.order:
             raise ValueError(

@@ -11,14 +11,13 @@ from torch.autograd.function import once_differentiable
 
 from node_cli.solving.counted_field import CountedField
 from node_cli.solving.integration import Integrator
-from node_cli.solving.runge_kutta import Step
-from node_cli.solving.tableau import Tableau
+from node_cli.solving.stepper import Stepper
 from node_cli.solving.trajectory import AcceptedStep
 
 
 def solve_checkpointed(
     field: CountedField,
-    tableau: Tableau,
+    stepper: Stepper[Any],
     integrate: Integrator,
     y0: Tensor,
     times: Sequence[float],
@@ -31,7 +30,7 @@ def solve_checkpointed(
     computed again, and the lengths of steps count as given, as they do in direct backpropagation:
     the gradients are the same, up to rounding.
     """
-    values: Tensor = _Checkpointed.apply(field, tableau, integrate, times, y0, *parameters)
+    values: Tensor = _Checkpointed.apply(field, stepper, integrate, times, y0, *parameters)
     return values
 
 
@@ -40,7 +39,7 @@ class _Checkpointed(torch.autograd.Function):
     def forward(
         ctx: Any,
         field: CountedField,
-        tableau: Tableau,
+        stepper: Stepper[Any],
         integrate: Integrator,
         times: Sequence[float],
         y0: Tensor,
@@ -53,7 +52,7 @@ class _Checkpointed(torch.autograd.Function):
             field.keeps(step.y0)
 
         trajectory = integrate(field, y0, times, observe=observe)
-        ctx.field, ctx.tableau, ctx.times = field, tableau, times
+        ctx.field, ctx.stepper, ctx.times = field, stepper, times
         ctx.steps = [(step.start, step.end, step.outputs) for step in steps]
         ctx.save_for_backward(*(step.y0 for step in steps), *parameters)
         return torch.stack(trajectory.values)
@@ -74,7 +73,8 @@ class _Checkpointed(torch.autograd.Function):
                     adjoint = adjoint + gradient[i]
             with torch.enable_grad():
                 y = y0.detach().requires_grad_()
-                step = Step(ctx.field, ctx.tableau, start, end, y, ctx.field.at(start, y))
+                memory = ctx.stepper.init(ctx.field, start, y)
+                step = ctx.stepper.step(ctx.field, start, end, y, memory)
                 found, gradients_of = [step.y1], [adjoint]
                 if inside:
                     found.append(step.values([ctx.times[i] for i in inside]))

@@ -18,6 +18,11 @@ def refuse_not_finite(values: Tensor, what: str, method: str, t: float) -> None:
         raise NotFiniteError(f"{method} stopped at t = {t:.6g}: the {what} is not finite")
 
 
+def under_vmap(error: RuntimeError) -> bool:
+    """Whether a value could not be read because the function is under ``torch.func.vmap``."""
+    return str(error).startswith("vmap:")
+
+
 class FiniteSteps:
     """Counts, on the device, the steps of an interval after which the state is finite.
 
@@ -51,7 +56,12 @@ class FiniteSteps:
         """
         if self._finite is None:
             return
-        finite = int(self._finite)
+        try:
+            finite = int(self._finite)
+        except RuntimeError as error:
+            if not under_vmap(error):
+                raise
+            return  # no value can be read there
         if finite < self._count:
             step = (self._stop - self._start) / self._count
             raise NotFiniteError(

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor
 
-from node_cli.solving.adams import integrate_adams, integrate_adams_in_steps
+from node_cli.methods import METHODS
+from node_cli.solving.adaptive_steps import integrate_adaptively
 from node_cli.solving.counted_field import SolvableField
-from node_cli.solving.runge_kutta import integrate_adaptively, integrate_in_steps
+from node_cli.solving.finiteness import under_vmap
+from node_cli.solving.fixed_steps import integrate_in_steps
 from node_cli.solving.spec import SolveSpec
 from node_cli.solving.state import Norm
 from node_cli.solving.step_control import StepControl
-from node_cli.solving.tableau import TABLEAUS
+from node_cli.solving.stepper import AdaptiveStepper, Stepper
 from node_cli.solving.torchdiffeq_backend import integrate_scipy
 from node_cli.solving.trajectory import Observer, Trajectory
 
@@ -31,6 +35,7 @@ class Integrator:
 
     def __init__(self, spec: SolveSpec, norm: Norm, span: float) -> None:
         self._spec = spec
+        self.stepper = stepper_of(spec)
         self._control = StepControl(
             spec.method, spec.rtol, spec.atol, norm, spec.min_step, spec.max_steps
         )
@@ -51,19 +56,34 @@ class Integrator:
             y0: the packed state at ``times[0]``.
             times: in the one order or the other; equal ones are allowed.
             first_step: with which an adaptive solver begins; None: it chooses.
-            observe: told of each accepted step of a Runge-Kutta method.
+            observe: told of each accepted step.
 
         Raises:
             SolverError: the solve cannot go on.
         """
         spec, control, step = self._spec, self._control, self._step_size
-        tableau = TABLEAUS.get(spec.method)
-        if spec.kind == "scipy":
+        if self.stepper is None:
             return integrate_scipy(field, spec, y0, times)
-        if spec.kind == "adaptive" and tableau is not None:
-            return integrate_adaptively(field, tableau, control, y0, times, first_step, observe)
-        if spec.kind == "adaptive":
-            return integrate_adams(field, control, y0, times, first_step)
-        if tableau is not None:
-            return integrate_in_steps(field, tableau, spec.method, step, y0, times, observe)
-        return integrate_adams_in_steps(field, spec.method, spec.order, step, y0, times)
+        if spec.kind == "fixed":
+            return integrate_in_steps(field, self.stepper, spec.method, step, y0, times, observe)
+        assert isinstance(self.stepper, AdaptiveStepper)
+        try:
+            return integrate_adaptively(
+                field, self.stepper, control, y0, times, first_step, observe
+            )
+        except RuntimeError as error:
+            if not under_vmap(error):
+                raise
+            raise ValueError(
+                f"{spec.method} chooses its steps by the state, which vmap does not allow; use a"
+                " fixed-step solver such as rk4, or give the states as a batch"
+            ) from error
+
+
+def stepper_of(spec: SolveSpec) -> Stepper[Any] | None:
+    """What takes the steps of a spec's method; None: SciPy does."""
+    method = METHODS[spec.method]
+    if method.stepper is None:
+        return None
+    stepper: Stepper[Any] = pkgutil.resolve_name(method.stepper)(method, spec.order)
+    return stepper

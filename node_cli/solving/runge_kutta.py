@@ -1,26 +1,73 @@
-"""Explicit Runge-Kutta methods, with adaptive and with fixed steps."""
+"""Explicit Runge-Kutta methods."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from node_cli.methods import Method
+from node_cli.methods.tableau import Tableau
 from node_cli.solving.counted_field import SolvableField
-from node_cli.solving.finiteness import FiniteSteps
-from node_cli.solving.grid import equal_steps
 from node_cli.solving.state import combine
 from node_cli.solving.step_control import StepControl
-from node_cli.solving.tableau import Tableau
-from node_cli.solving.trajectory import AcceptedStep, Observer, Trajectory
-
-# The last step may be longer than the control says by this much, rather than leave a tiny one.
-_STRETCH = 1.01
+from node_cli.solving.stepper import AdaptiveStepper, Step, Verdict
 
 
-class Step:
+class RungeKutta(AdaptiveStepper[Tensor | None]):
+    """The method of a tableau; it remembers the field at the start of the next step.
+
+    Args:
+        method: declares the tableau.
+    """
+
+    stretch: ClassVar[float] = 1.01
+
+    def __init__(self, method: Method, _order: int | None = None) -> None:
+        assert method.tableau is not None
+        self.tableau = method.tableau
+        self.dense = self.tableau.dense is not None
+
+    @property
+    def error_order(self) -> int:
+        """That of the embedded solution."""
+        return self.tableau.order - 1
+
+    def init(
+        self, field: SolvableField, t0: float, y0: Tensor, before: Tensor | None = None
+    ) -> Tensor:
+        """The field at ``t0``; one evaluation, unless the step before has made it."""
+        return field.at(t0, y0) if before is None else before
+
+    def slope(self, memory: Tensor | None) -> Tensor:
+        """The field at the start of the step."""
+        assert memory is not None
+        return memory
+
+    def step(
+        self, field: SolvableField, t0: float, t1: float, y0: Tensor, memory: Tensor | None
+    ) -> RungeKuttaStep:
+        """All stages, and the state at ``t1``."""
+        return RungeKuttaStep(field, self.tableau, t0, t1, y0, self.slope(memory))
+
+    def judge(
+        self,
+        control: StepControl,
+        length: float,
+        y0: Tensor,
+        memory: Tensor | None,
+        step: Step[Tensor | None],
+    ) -> Verdict[Tensor | None]:
+        """Accept it where the error ratio is at most 1."""
+        error = step.error()
+        with torch.no_grad():
+            ratio = control.error_ratio(error, y0, step.y1)
+        return Verdict(ratio <= 1.0, control.next_step(length, ratio, self.tableau.order))
+
+
+class RungeKuttaStep(Step[Tensor | None]):
     """The stages of one step from ``t0`` to ``t1``.
 
     Args:
@@ -53,6 +100,10 @@ class Step:
         weights = tableau.weights[: len(self._stages)]
         self.y1 = combine(y0, [h * b for b in weights], self._stages)
         self._f1: Tensor | None = None
+
+    def memory(self) -> Tensor | None:
+        """The field at the end, where the last stage is that."""
+        return self.f1 if self._tableau.first_same_as_last else None
 
     @property
     def f1(self) -> Tensor:
@@ -98,108 +149,3 @@ class Step:
 
     def _all_stages(self) -> list[Tensor]:
         return [*self._stages, self.f1] if self._tableau.first_same_as_last else self._stages
-
-
-def integrate_adaptively(
-    field: SolvableField,
-    tableau: Tableau,
-    control: StepControl,
-    y0: Tensor,
-    times: Sequence[float],
-    first_step: float | None = None,
-    observe: Observer | None = None,
-) -> Trajectory:
-    """Solve with steps that follow the error estimate.
-
-    The last step is shortened to end at the last time, so the field is never evaluated outside of
-    the interval; values between are found inside the steps, where the method can.
-
-    Args:
-        field: the vector field.
-        tableau: a method with an error estimate.
-        control: accepts and sizes steps.
-        y0: the packed state at ``times[0]``.
-        times: output times, in the one order or the other; equal ones are allowed.
-        first_step: length of the first step; None: chosen from the field.
-        observe: told of each accepted step.
-
-    Raises:
-        SolverError: the solve cannot go on.
-    """
-    end = times[-1]
-    span = abs(end - times[0])
-    direction = 1.0 if end >= times[0] else -1.0
-    values = [y0]
-    t, y, attempts = times[0], y0, 0
-    f: Tensor | None = None
-    h = first_step
-    while len(values) < len(times):
-        if times[len(values)] == t:
-            values.append(y)
-            continue
-        if f is None:
-            f = field.at(t, y)
-        if h is None:
-            with torch.no_grad():
-                h = control.first_step(field, t, end, y, f, tableau.order - 1)
-        control.check_attempt(t, h, attempts, span, y.dtype)
-        attempts += 1
-        stop = end if tableau.dense else times[len(values)]
-        at_stop = _STRETCH * h >= abs(stop - t)
-        t1 = stop if at_stop else t + direction * h
-        step = Step(field, tableau, t, t1, y, f)
-        error = step.error()
-        with torch.no_grad():
-            ratio = control.error_ratio(error, y, step.y1)
-        proposed = control.next_step(abs(t1 - t), ratio, tableau.order)
-        if not ratio <= 1.0:
-            field.rejected()
-            h = proposed
-            continue
-        field.accepted()
-        # A step that was only cut at a stop says little about how long it could have been.
-        h = max(h, proposed) if at_stop else proposed
-        first = reached = len(values)
-        while reached < len(times) and direction * (times[reached] - t1) < 0.0:
-            reached += 1
-        if reached > first:
-            values.extend(step.values(times[first:reached]).unbind())
-        while len(values) < len(times) and times[len(values)] == t1:
-            values.append(step.y1)
-        if observe is not None:
-            observe(AcceptedStep(t, t1, y, range(first, len(values))))
-        t, y = t1, step.y1
-        f = step.f1 if tableau.first_same_as_last else None
-    return Trajectory(values, h)
-
-
-def integrate_in_steps(
-    field: SolvableField,
-    tableau: Tableau,
-    method: str,
-    step_size: float,
-    y0: Tensor,
-    times: Sequence[float],
-    observe: Observer | None = None,
-) -> Trajectory:
-    """Solve with equal steps between each two output times, none longer than ``step_size``.
-
-    Raises:
-        SolverError: the state left the finite numbers; with the time and the step.
-    """
-    values = [y0]
-    y = y0
-    for number, (start, stop) in enumerate(pairwise(times), start=1):
-        steps = equal_steps(start, stop, step_size)
-        finite = FiniteSteps(method, start, stop, len(steps))
-        for t0, t1 in steps:
-            step = Step(field, tableau, t0, t1, y, field.at(t0, y))
-            field.accepted()
-            if observe is not None:
-                outputs = range(number, number + times.count(stop)) if t1 == stop else range(0)
-                observe(AcceptedStep(t0, t1, y, outputs))
-            y = step.y1
-            finite.add(y)
-        finite.check()
-        values.append(y)
-    return Trajectory(values, None)

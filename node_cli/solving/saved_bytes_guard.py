@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from node_cli.errors import is_out_of_memory
 from node_cli.free_memory import free_bytes, readable, used_bytes
 from node_cli.memory import SavedBytes
+from node_cli.methods import METHODS
 from node_cli.solving.failures import MemoryShortageError
 from node_cli.solving.stats import SolveStats
-from node_cli.solving.tableau import TABLEAUS
 
 if TYPE_CHECKING:
     from node_cli.config.solving import AdjointMode
@@ -168,7 +168,7 @@ def shortage(error: Exception) -> str:
 def sparing_modes(spec: SolveSpec) -> list[AdjointMode]:
     """The adjoint modes that keep less than that of ``spec`` and go with its solver."""
     modes: list[AdjointMode] = []
-    if spec.adjoint == "direct" and spec.backend == "native" and spec.method in TABLEAUS:
+    if spec.adjoint == "direct" and spec.backend == "native" and METHODS[spec.method].one_step:
         modes.append("checkpointed")
     if spec.adjoint in ("direct", "checkpointed"):
         modes.append("full")

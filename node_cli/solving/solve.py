@@ -9,6 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from node_cli.methods import METHODS
 from node_cli.solving.adjoint import AdjointProblem, solve_with_adjoint
 from node_cli.solving.checkpointed import solve_checkpointed
 from node_cli.solving.counted_field import CountedField, VectorField
@@ -17,7 +18,6 @@ from node_cli.solving.saved_bytes_guard import SavedBytesGuard
 from node_cli.solving.spec import SolveSpec
 from node_cli.solving.state import State
 from node_cli.solving.stats import SolveStats, announce
-from node_cli.solving.tableau import TABLEAUS
 from node_cli.solving.torchdiffeq_backend import solve_by_torchdiffeq
 
 
@@ -107,10 +107,13 @@ def _solve_packed(
             raise ValueError(f"nothing can be backpropagated through {spec.method}")
         return torch.stack(forward(field, y0, times).values)
     if spec.adjoint == "checkpointed":
-        tableau = TABLEAUS.get(spec.method)
-        if tableau is None:
-            raise ValueError(f"adjoint=checkpointed needs a Runge-Kutta solver, not {spec.method}")
-        return solve_checkpointed(field, tableau, forward, y0, times, parameters)
+        if not METHODS[spec.method].one_step:
+            raise ValueError(
+                "adjoint=checkpointed needs a solver whose steps can be replayed alone, such as"
+                f" a Runge-Kutta solver, not {spec.method}"
+            )
+        assert forward.stepper is not None
+        return solve_checkpointed(field, forward.stepper, forward, y0, times, parameters)
     backward = spec.adjoint_spec()
     problem = AdjointProblem(
         field,

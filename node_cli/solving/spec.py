@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from node_cli.config.solving import (
     ADJOINT_MODES,
     BACKENDS,
-    METHODS,
     AdjointMode,
     Backend,
-    SolverKind,
 )
 from node_cli.config.spelling import no_such
 from node_cli.errors import SolverError
+from node_cli.methods import METHODS, SolverKind
 
 if TYPE_CHECKING:
     from node_cli.config.run import RunConfig
@@ -103,8 +102,8 @@ class SolveSpec:
     def from_config(cls, config: RunConfig) -> SolveSpec:
         """The spec that the solver groups of a run ask for."""
         solver, adjoint = config.solver, config.adjoint
-        # Adaptive and Runge-Kutta solvers have an order too, which is none to choose.
-        chosen_order = solver.kind == "fixed" and solver.family == "multistep"
+        # Other solvers have an order too, which is none to choose.
+        chosen_order = bool(METHODS[solver.name].orders)
         return cls(
             method=solver.name,
             rtol=config.tolerance.rtol,

@@ -65,9 +65,16 @@ def combine(base: Tensor, factors: Sequence[float], terms: Sequence[Tensor]) -> 
     if not used:
         return base
     chosen = [term for _, term in used]
-    if torch.is_grad_enabled() and any(t.requires_grad for t in (base, *chosen)):
-        combined: Tensor = _Combination.apply([f for f, _ in used], base, *chosen)
-        return combined
+    kept = torch.is_grad_enabled() and any(t.requires_grad for t in (base, *chosen))
+    if kept and not torch.compiler.is_compiling():  # which merges the nodes itself
+        try:
+            combined: Tensor = _Combination.apply([f for f, _ in used], base, *chosen)
+            return combined
+        except RuntimeError as error:
+            if "setup_context" not in str(error):
+                raise
+            # Transforms of torch.func go through plain operations: a Function that they can go
+            # through binds its arguments in each call, which takes as long as the sum itself.
     return _sum(base, [f for f, _ in used], chosen)
 
 

@@ -11,7 +11,7 @@ import yaml
 import node_cli.training.run
 from node_cli import __version__
 from node_cli.cli import node_train as node_train_here
-from node_cli.config.solving import METHODS
+from node_cli.methods import METHODS
 
 
 def test_the_help_page_names_what_can_be_chosen(node_train, tmp_path):

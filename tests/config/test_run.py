@@ -2,8 +2,8 @@ import pytest
 
 from node_cli.config.catalogue import Catalogue
 from node_cli.config.location import conf_dir
-from node_cli.config.solving import METHODS
 from node_cli.errors import ConfigError
+from node_cli.methods import METHODS
 from node_cli.tasks.registry import tasks_with
 from node_cli.tasks.validation import validate
 

@@ -10,8 +10,8 @@ from scipy.integrate import solve_ivp
 from solving.problems import Linear
 from torch import nn
 
-from node_cli.config.solving import METHODS
 from node_cli.errors import SolverError
+from node_cli.methods import METHODS
 from node_cli.solving import SolveSpec, record_solves, solve, total
 
 ADAPTIVE = ["dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun"]

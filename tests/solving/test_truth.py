@@ -8,7 +8,7 @@ import torch
 from scipy.integrate import solve_ivp
 from solving.problems import PROBLEMS, Linear, Network
 
-from node_cli.config.solving import METHODS
+from node_cli.methods import METHODS
 from node_cli.solving import SolveSpec, solve
 
 ADAPTIVE = [name for name, method in METHODS.items() if method.kind == "adaptive"]

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from node_cli.cli import node_train
-from node_cli.config.solving import METHODS
 from node_cli.errors import DivergenceError, SolverError
+from node_cli.methods import METHODS
 from node_cli.solving.failures import MemoryShortageError
 from node_cli.tasks.densities.cnf_2d import Cnf2d
 from node_cli.training.failures import possible_modes, told_in_training

@@ -95,7 +95,7 @@ class OdeNetConfig(OdeClassifierConfig):
         """What RK-Net, which is backpropagated through its solver, does not go with."""
         if self.name != "rk-net":
             return
-        if not config.solver.is_runge_kutta:
+        if not config.solver.is_one_step:
             yield (
                 f"model=rk-net solver={config.solver.name}: RK-Net is backpropagated through a"
                 " Runge-Kutta solver; use one such as solver=dopri5 or solver=rk4, or"

@@ -1,0 +1,41 @@
+"""The solvers that there are: one file a method, which says what it is; torch is not needed."""
+
+from node_cli.methods import (
+    adams,
+    adaptive_heun,
+    bosh3,
+    dopri5,
+    dopri8,
+    euler,
+    explicit_adams,
+    fehlberg2,
+    heun2,
+    heun3,
+    implicit_adams,
+    midpoint,
+    rk4,
+    scipy,
+)
+from node_cli.methods.method import Method, SolverFamily, SolverKind
+
+METHODS: dict[str, Method] = {
+    method.name: method
+    for method in (
+        dopri5.METHOD,
+        dopri8.METHOD,
+        bosh3.METHOD,
+        fehlberg2.METHOD,
+        adaptive_heun.METHOD,
+        adams.METHOD,
+        euler.METHOD,
+        midpoint.METHOD,
+        heun2.METHOD,
+        heun3.METHOD,
+        rk4.METHOD,
+        explicit_adams.METHOD,
+        implicit_adams.METHOD,
+        *scipy.METHODS,
+    )
+}
+
+__all__ = ["METHODS", "Method", "SolverFamily", "SolverKind"]
