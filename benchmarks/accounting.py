@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torchdiffeq import odeint, odeint_adjoint
 
-from node_cli.config.composition import validate_composed
-from node_cli.config.location import conf_dir
-from node_cli.config.run import RunConfig
+from node_cli.command_line.composition import validate_composed
 from node_cli.models.ode_solve import ODEBlock
+from node_cli.schema.location import conf_dir
+from node_cli.schema.run import RunConfig
 from node_cli.tasks.images.classifier import ImageClassifier
 from node_cli.tasks.registry import find_task
 from node_cli.training.interruption import StopRequest

@@ -24,7 +24,7 @@ from side_by_side import copy_weights, load_example, stepper
 from sklearn.datasets import make_circles
 from torch import Tensor, nn
 
-from node_cli.config.flow import TraceConfig
+from node_cli.schema.trace import TraceConfig
 from node_cli.solving import SolveSpec
 from node_cli.solving.spec import AdjointMode, Backend
 from node_cli.tasks.densities.normalizing_flow import NormalizingFlow

@@ -6,26 +6,26 @@ Nothing here imports torch before a run is certain.
 from __future__ import annotations
 
 import os
-import sys
-import traceback
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from node_cli import __version__
-from node_cli.config.catalogue import Catalogue
-from node_cli.config.composition import composer, hydra_explained, validate_composed
-from node_cli.config.folder_name import register_differing
-from node_cli.config.fresh_folder import register_fresh_folder
-from node_cli.config.location import conf_dir
-from node_cli.config.overrides import cells, check, quoted, split, with_aliases
-from node_cli.config.resumption import resume, resume_command, resumed_folder
+from node_cli.command import DEBUG, run_command
+from node_cli.command_line.composition import composer, hydra_explained, validate_composed
+from node_cli.command_line.flags import Flags, read_flags
+from node_cli.command_line.folder_name import register_differing
+from node_cli.command_line.fresh_folder import register_fresh_folder
+from node_cli.command_line.handing_over import hand_over
+from node_cli.command_line.overrides import cells, check, quoted, split, with_aliases
+from node_cli.command_line.resumption import resume, resume_command, resumed_folder
 from node_cli.console import tell_the_start
-from node_cli.errors import ConfigError, DisagreementError, Interrupted, RunError, told
-from node_cli.flags import Flags, read_flags
-from node_cli.handing_over import hand_over
+from node_cli.errors import ConfigError, DisagreementError
 from node_cli.plugins.in_use import check_recorded, require, stored_members, use_plugins
+from node_cli.schema.catalogue import Catalogue
+from node_cli.schema.location import conf_dir
 from node_cli.single_run import run_single
 from node_cli.sweeping.cell import Cell
 from node_cli.sweeping.plan import continued, is_sweep, own_files_of, plugins_of
@@ -43,15 +43,7 @@ def node_train(arguments: Sequence[str]) -> int:
         possible; 128 plus the number of the signal that stopped it.
     """
     traced = os.environ.get("HYDRA_FULL_ERROR") == "1" or _asks_for_traceback(arguments)
-    try:
-        return _dispatch(arguments, traced)
-    except Interrupted as interruption:
-        _say(str(interruption))
-        return interruption.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except Exception as error:
-        return _report(error, traced)
+    return run_command("node-train", partial(_dispatch, traced=traced), arguments, traced)
 
 
 def read_command(arguments: Sequence[str]) -> tuple[Flags, Path, Catalogue]:
@@ -66,7 +58,7 @@ def read_command(arguments: Sequence[str]) -> tuple[Flags, Path, Catalogue]:
     """
     flags, conf = read_flags(arguments), conf_dir()
     if flags.shell_completion:
-        from node_cli.completion import use_plugins_on_the_line
+        from node_cli.command_line.completion import use_plugins_on_the_line
 
         use_plugins_on_the_line()
     elif not flags.version:
@@ -88,7 +80,7 @@ def _dispatch(arguments: Sequence[str], traced: bool) -> int:
     if flags.version:
         print(f"node-cli {__version__}")
     elif flags.help:
-        from node_cli.help_page import print_help
+        from node_cli.command_line.help_page import print_help
 
         print_help(catalogue)
     elif flags.only_informs:
@@ -177,21 +169,8 @@ def _check_cells(
 
 def _asks_for_traceback(arguments: Sequence[str]) -> bool:
     members = [word.lower().removeprefix("debug=") for word in arguments if word[:6] == "debug="]
-    return "debug.traceback=true" in arguments or any(
-        member in ("on", "true", "fast", "overfit") for member in members
+    return (
+        DEBUG in arguments
+        or "debug.traceback=true" in arguments
+        or any(member in ("on", "true", "fast", "overfit") for member in members)
     )
-
-
-def _report(error: Exception, traced: bool) -> int:
-    """Tell what went wrong; returns the exit code."""
-    if traced:
-        traceback.print_exception(error)
-    expected = isinstance(error, RunError | OSError)
-    hint = "" if expected or traced else " Run again with debug=on for the traceback."
-    for sentence in (told(error) + hint).splitlines():
-        _say(sentence)
-    return error.exit_code if isinstance(error, RunError) else 1
-
-
-def _say(sentence: str) -> None:
-    print(f"node-train: {sentence}", file=sys.stderr)

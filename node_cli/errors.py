@@ -102,8 +102,8 @@ def told(error: Exception) -> str:
 
     Control characters, which may stand in a file of someone else, are shown and not obeyed.
     """
-    if isinstance(error.__cause__, RunError):  # wrapped by logging or Hydra
-        error = error.__cause__
+    if isinstance(error.__cause__, RunError) and not isinstance(error, RunError):
+        error = error.__cause__  # wrapped by logging or Hydra
     if isinstance(error, RunError):
         text = str(error)
     elif isinstance(error, OSError) and error.strerror:

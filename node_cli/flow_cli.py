@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from node_cli.errors import CheckpointError, ConfigError, DataError, RunError, told
+from node_cli.command import ABOUT_DEBUG, DEBUG, run_command
+from node_cli.command_line.sentence_parser import SentenceParser
+from node_cli.errors import CheckpointError, ConfigError, DataError
 from node_cli.methods import METHODS
-from node_cli.plain_text import plain_lines, plain_text, shortened
-from node_cli.sentence_parser import SentenceParser
-from node_cli.writing import write_whole
+from node_cli.plain_text import plain_text, shortened
+from node_cli.run_folder.writing import write_whole
 
 if TYPE_CHECKING:
-    from node_cli.config.run import RunConfig
+    from node_cli.schema.run import RunConfig
     from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
 
 _CHUNK = 10_000
@@ -36,23 +37,12 @@ def node_flow(arguments: Sequence[str]) -> int:
     Returns:
         The exit code: 0; 1 where something failed; 2 for a command line that is not possible.
     """
-    traced = "--debug" in arguments
-    try:
-        options = _parser().parse_args(arguments)
-        options.run_command(options)
-    except RunError as error:
-        if traced:
-            raise
-        print(f"node-flow: {plain_lines(str(error))}", file=sys.stderr)
-        return error.exit_code
-    except OSError as error:
-        if traced:
-            raise
-        print(f"node-flow: {plain_lines(told(error))}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    return 0
+    return run_command("node-flow", _carry_out, arguments)
+
+
+def _carry_out(arguments: Sequence[str]) -> None:
+    options = _parser().parse_args(arguments)
+    options.run_command(options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -74,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="your Python file with the vector field of the run",
     )
-    shared.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    shared.add_argument(DEBUG, action="store_true", help=ABOUT_DEBUG)
     sample = commands.add_parser("sample", parents=[shared], help="draw samples")
     sample.add_argument(
         "-n", "--count", type=_count, required=True, metavar="N", help="number of samples"
@@ -168,7 +158,7 @@ def _load(options: argparse.Namespace) -> NormalizingFlow:
             f"{folder} is a run of task={config.task.name}, whose model has no density; give a run"
             " of task=cnf-2d or task=cnf-tabular."
         )
-    _refuse_a_tolerance_in_vain(config, tolerance)
+    _refuse_a_tolerance_for_fixed_steps(config, tolerance)
     try:
         model = build_flow(config, dimensions_of(content["model"]))
         model.load_state_dict(content["model"])
@@ -228,12 +218,12 @@ def _refuse_what_does_not_fit(count: int, bytes_each: int) -> None:
         )
 
 
-def _refuse_a_tolerance_in_vain(config: RunConfig, tolerance: float | None) -> None:
+def _refuse_a_tolerance_for_fixed_steps(config: RunConfig, tolerance: float | None) -> None:
     solver = config.evaluation.solver or config.solver.name
     if tolerance is not None and METHODS[solver].kind == "fixed":
         raise ConfigError(
             f"--tolerance {tolerance:g}: the run is solved by {solver}, which takes fixed steps and"
-            " heeds no tolerance; leave it out."
+            " has no tolerance; leave it out."
         )
 
 

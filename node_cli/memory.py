@@ -58,7 +58,7 @@ class _Kept:
             count.remove(self._start, self._size)
 
 
-# Autograd heeds the innermost hooks alone, which therefore count for those around them too.
+# Autograd calls the innermost hooks alone, which therefore count for those around them too.
 _counting: ContextVar[tuple[_Count, ...]] = ContextVar("counting", default=())
 
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import keyword
 import re
-import sys
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
-from node_cli.config.spelling import no_such
-from node_cli.errors import ConfigError, RunError, told
-from node_cli.plain_text import plain_lines
-from node_cli.sentence_parser import SentenceParser
+from node_cli.command import ABOUT_DEBUG, DEBUG, run_command
+from node_cli.command_line.sentence_parser import SentenceParser
+from node_cli.errors import ConfigError
+from node_cli.run_folder.writing import write_text
+from node_cli.schema.spelling import no_such
 from node_cli.tasks.registry import family_entries, family_modules
-from node_cli.writing import write_text
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
@@ -27,16 +26,15 @@ def node_new(arguments: Sequence[str]) -> int:
         The exit code: 0; 1 where the file cannot be written; 2 for a command line that is not
         possible.
     """
-    try:
-        options = _parser().parse_args(arguments)
-        path = _write(options.name, options.task)
-    except (RunError, OSError) as error:
-        print(f"node-new: {plain_lines(told(error))}", file=sys.stderr)
-        return error.exit_code if isinstance(error, RunError) else 1
+    return run_command("node-new", _carry_out, arguments)
+
+
+def _carry_out(arguments: Sequence[str]) -> None:
+    options = _parser().parse_args(arguments)
+    path = _write(options.name, options.task)
     print(f"{path} is there. Try it:")
     for line in _first_commands(path):
         print(f"  {line}")
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a vector field for a task that is there, instead of a task: "
         + " or ".join(_with_own_fields()),
     )
+    parser.add_argument(DEBUG, action="store_true", help=ABOUT_DEBUG)
     return parser
 
 

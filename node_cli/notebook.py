@@ -10,15 +10,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from node_cli.config.own_files import OwnFiles
 from node_cli.errors import CheckpointError, ConfigError
+from node_cli.run_folder.own_files import OwnFiles, real_path
 
 if TYPE_CHECKING:
     import pandas as pd
     from torch import Tensor, nn
 
-    from node_cli.config.run import RunConfig
-    from node_cli.config.solving import AdjointMode, Backend
+    from node_cli.schema.adjoint import AdjointMode
+    from node_cli.schema.run import RunConfig
+    from node_cli.schema.solver import Backend
     from node_cli.solving import Solution
     from node_cli.solving.counted_field import VectorField
     from node_cli.solving.state import State
@@ -87,7 +88,12 @@ def load(folder: str | Path, plugins: Sequence[str | Path] = ()) -> Run:
 def _paths(plugins: Sequence[str | Path]) -> tuple[Path, ...]:
     if isinstance(plugins, str | Path):
         raise ConfigError(f"plugins={plugins}: give a list of files, such as ['pendulum.py'].")
-    return tuple(Path(path).expanduser().absolute() for path in plugins)
+    for path in plugins:
+        if not isinstance(path, str | Path):
+            raise ConfigError(
+                f"plugins={list(plugins)}: give a list of files, such as ['pendulum.py']."
+            )
+    return tuple(real_path(Path(path)) for path in plugins)
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,7 @@ class Run:
         Raises:
             CheckpointError: it has none that can be read: it goes on, or was killed.
         """
-        from node_cli.recorded_file import recorded_summary
+        from node_cli.run_folder.recorded_file import recorded_summary
 
         summary = recorded_summary(self.folder)
         if not summary:
@@ -170,7 +176,7 @@ class Run:
         with self._own_code():
             config = config_of(best, content)
             with torch.random.fork_rng(devices=[]):  # the notebook's own random numbers stay
-                model = find_task(config.task.name)(config).build_model()
+                model: nn.Module = find_task(config.task.name)(config).build_model()
         restore_model(best, model, content["model"])
         solve_as(model, lambda spec: spec.evaluated_as(config))
         return model.eval()

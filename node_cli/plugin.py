@@ -36,7 +36,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from node_cli.config.schema import (
+from node_cli.errors import DataError
+from node_cli.schema.base import (
     BetweenZeroAndOne,
     Count,
     FromZeroToOne,
@@ -45,7 +46,6 @@ from node_cli.config.schema import (
     Text,
     Whole,
 )
-from node_cli.errors import DataError
 from node_cli.tasks.entry import TaskEntry
 from node_cli.tasks.own_settings import BaselineSettings, DataSettings, ModelSettings
 from node_cli.tasks.registry import family_modules

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,12 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from node_cli import __version__
+from node_cli.command import ABOUT_DEBUG, DEBUG, run_command
+from node_cli.command_line.sentence_parser import SentenceParser
 from node_cli.console import line_console
-from node_cli.errors import ConfigError, RunError, told
-from node_cli.folder_lock import holds_nothing
+from node_cli.errors import ConfigError
 from node_cli.plain_text import one_line, plain_text, shortened
-from node_cli.sentence_parser import SentenceParser
-from node_cli.writing import subfolder, write_text, write_whole
+from node_cli.run_folder.folder_lock import holds_nothing
+from node_cli.run_folder.writing import subfolder, write_text, write_whole
 
 if TYPE_CHECKING:
     from node_cli.report.charts import Chart
@@ -47,14 +47,7 @@ def node_report(arguments: Sequence[str]) -> int:
         The exit code: 0; 1 for a report that could not be made; 2 for a command line that is not
         possible.
     """
-    try:
-        _report(_parser().parse_args(arguments))
-    except KeyboardInterrupt:
-        return 130
-    except (RunError, OSError) as error:
-        print(f"node-report: {plain_text(told(error))}", file=sys.stderr)
-        return error.exit_code if isinstance(error, RunError) else 1
-    return 0
+    return run_command("node-report", lambda words: _report(_parser().parse_args(words)), arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -92,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         help="where to write (default: report, in the first PATH)",
     )
+    parser.add_argument(DEBUG, action="store_true", help=ABOUT_DEBUG)
     parser.add_argument("--version", action="version", version=f"node-cli {__version__}")
     return parser
 

@@ -12,13 +12,13 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
-from node_cli.completion import print_candidates
-from node_cli.config.catalogue import Catalogue
-from node_cli.config.composition import composer, hydra_explained, search_path
-from node_cli.config.overrides import cells, split
+from node_cli.command_line.completion import print_candidates
+from node_cli.command_line.composition import composer, hydra_explained, search_path
+from node_cli.command_line.flags import Flags, flag_parser
+from node_cli.command_line.handing_over import process_as_it_was
+from node_cli.command_line.overrides import cells, split
 from node_cli.errors import ConfigError
-from node_cli.flags import Flags, flag_parser
-from node_cli.handing_over import process_as_it_was
+from node_cli.schema.catalogue import Catalogue
 from node_cli.sweeping.dry_run import CELLS_SHOWN, show_run, show_sweep
 from node_cli.sweeping.sweep import fixed_order, planned
 
@@ -60,18 +60,18 @@ def _show(flags: Flags, conf: Path, catalogue: Catalogue) -> None:
 def _show_sweep(
     flags: Flags, composed: Callable[[Sequence[str]], DictConfig], catalogue: Catalogue
 ) -> None:
-    words = fixed_order(flags.overrides, catalogue)
-    fixed, swept = split(words)
+    overrides = fixed_order(flags.overrides, catalogue)
+    fixed, swept = split(overrides)
     base = composed(fixed)
-    with hydra_explained(words, catalogue):
-        plan = planned(words, base, flags.config_dir)
+    with hydra_explained(overrides, catalogue):
+        plan = planned(overrides, base, flags.config_dir)
     if flags.dry_run:
         show_sweep(plan, composed)
     elif plan.searches:
         print(f"# a search of {plan.cells} cells; it chooses {' '.join(swept)}")
         print(_settings(base, flags, catalogue), end="")
     else:
-        for number, job in enumerate(cells(words, CELLS_SHOWN), start=1):
+        for number, job in enumerate(cells(overrides, CELLS_SHOWN), start=1):
             what = " ".join(word for word in job if word not in fixed)
             print(f"---\n# cell {number} of {plan.cells}: {what}")
             print(_settings(composed(job), flags, catalogue), end="")
@@ -80,7 +80,7 @@ def _show_sweep(
 
 
 def _show_of_hydra(flags: Flags, conf: Path) -> None:
-    words = [*flags.overrides, *search_path(flags.config_dir)]
+    overrides = [*flags.overrides, *search_path(flags.config_dir)]
     with initialize_config_dir(str(conf), version_base="1.3", job_name="node-train"):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
@@ -89,7 +89,7 @@ def _show_of_hydra(flags: Flags, conf: Path) -> None:
         elif flags.shell_completion:
             hydra.shell_completion("config", flags.overrides)
         else:
-            hydra.show_info(flags.info or "all", "config", words)
+            hydra.show_info(flags.info or "all", "config", overrides)
 
 
 def _settings(config: DictConfig, flags: Flags, catalogue: Catalogue) -> str:

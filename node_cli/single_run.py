@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from node_cli.config.catalogue import Catalogue
-from node_cli.config.composition import composer, hydra_explained, validate_composed
-from node_cli.config.own_files import OwnFiles
-from node_cli.config.recording import record_settings
-from node_cli.config.resumption import resume_command
+from node_cli.command_line.composition import composer, hydra_explained, validate_composed
+from node_cli.command_line.flags import Flags
+from node_cli.command_line.handing_over import hand_over
+from node_cli.command_line.resumption import resume_command
 from node_cli.console import tell_the_start
 from node_cli.errors import Interrupted
-from node_cli.flags import Flags
-from node_cli.handing_over import hand_over
 from node_cli.plugins.in_use import own_files, records_of
+from node_cli.run_folder.own_files import OwnFiles
+from node_cli.run_folder.recording import record_settings
+from node_cli.schema.catalogue import Catalogue
 
 if TYPE_CHECKING:
     from node_cli.training.interruption import StopRequest

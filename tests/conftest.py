@@ -7,9 +7,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import pytest
 from hydra import compose, initialize_config_dir
 
-from node_cli.config.composition import validate_composed
-from node_cli.config.location import conf_dir
-from node_cli.config.overrides import with_aliases
+from node_cli.command_line.composition import validate_composed
+from node_cli.command_line.overrides import with_aliases
+from node_cli.schema.location import conf_dir
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from node_cli import entry
-from node_cli.writing import write_whole
+from node_cli.run_folder.writing import write_whole
 
 # Stands for a heavy library: a signal comes in the midst of its import.
 HEAVY = "import os, signal\nos.kill(os.getpid(), signal.{name})\nwhile True:\n    signal.pause()\n"

@@ -50,7 +50,7 @@ class OdeSolve(nn.Module):
         y0: State,
         times: Tensor | Sequence[float],
         parameters: Iterable[Tensor] | None = None,
-        passive: int = 0,
+        outside_norm: int = 0,
     ) -> Any:
         """The state at all times.
 
@@ -60,7 +60,7 @@ class OdeSolve(nn.Module):
             times: in units of T and in order, of which the first is the initial one.
             parameters: tensors of the field that get gradients in every adjoint mode; by default
                 those of ``field`` where it is a module.
-            passive: see ``node_cli.solving.solve``.
+            outside_norm: see ``node_cli.solving.solve``.
 
         Returns:
             ``[len(times), *y0.shape]``, or a tuple of such tensors.
@@ -76,13 +76,13 @@ class OdeSolve(nn.Module):
                 times = first.new_tensor([self._end_time * time for time in times])
             elif self._end_time != 1.0:
                 times = self._end_time * times
-            return solve(field, y0, times, self.spec, parameters, passive).values
+            return solve(field, y0, times, self.spec, parameters, outside_norm).values
         if not isinstance(times, Tensor):
             times = first.new_tensor(times)
         scaled = _TimeScaled(field, self.log_time)
         learned = (*(parameters or ()), self.log_time)
         spec = self.spec.in_units_of(self._end_time)
-        return solve(scaled, y0, times, spec, learned, passive).values
+        return solve(scaled, y0, times, spec, learned, outside_norm).values
 
 
 class ODEBlock(nn.Module):

@@ -12,12 +12,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from node_cli.config.data import DataSchema
-from node_cli.config.explanation import explain
-from node_cli.config.model import ModelSchema
-from node_cli.config.schema import Schema
 from node_cli.errors import ConfigError
 from node_cli.plugins.plugin import Plugin
+from node_cli.schema.base import Schema
+from node_cli.schema.data import DataSchema
+from node_cli.schema.explanation import explain
+from node_cli.schema.model import ModelSchema
 from node_cli.source_place import line_of_setting, place, place_of
 from node_cli.tasks.entry import MemberSchema, TaskEntry, names_of
 from node_cli.tasks.own_settings import OwnField

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import get_type_hints
 
-from node_cli.config.explanation import show
-from node_cli.config.schema import allowed
 from node_cli.plugins.contents import default_values, description_of
 from node_cli.plugins.plugin import Plugin
+from node_cli.schema.base import allowed
+from node_cli.schema.explanation import show
 from node_cli.source_place import attribute_docstrings
 from node_cli.tasks.entry import names_of
 

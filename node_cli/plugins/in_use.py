@@ -10,14 +10,14 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from node_cli.config.own_files import OwnFiles
-from node_cli.config.recorded_plugins import RecordedPlugin, recorded_plugins
-from node_cli.config.run import RunConfig
 from node_cli.errors import ConfigError
+from node_cli.run_folder.own_files import OwnFiles
+from node_cli.run_folder.recorded_plugins import RecordedPlugin, recorded_plugins
+from node_cli.schema.run import RunConfig
 
 if TYPE_CHECKING:
-    from node_cli.config.catalogue import StoredMember
     from node_cli.plugins.plugin import Plugin
+    from node_cli.schema.catalogue import StoredMember
 
 VARIABLE = "NODE_CLI_PLUGINS"
 GROUP = "node_cli.tasks"  # of entry points, by which packages name a module

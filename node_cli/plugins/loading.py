@@ -6,16 +6,17 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
-from node_cli.config.catalogue import Catalogue
-from node_cli.config.location import conf_dir
-from node_cli.config.schema import Schema
-from node_cli.config.spelling import did_you_mean
 from node_cli.errors import ConfigError
 from node_cli.plugins.contents import plugin_of
 from node_cli.plugins.installed import installed_plugins
 from node_cli.plugins.members import members_of, store
 from node_cli.plugins.plugin import Plugin
 from node_cli.plugins.plugin_file import load_file
+from node_cli.run_folder.own_files import real_path
+from node_cli.schema.base import Schema
+from node_cli.schema.catalogue import Catalogue
+from node_cli.schema.location import conf_dir
+from node_cli.schema.spelling import did_you_mean
 from node_cli.source_place import line_of_setting, place, place_of
 from node_cli.tasks.entry import TaskEntry, names_of
 from node_cli.tasks.registry import add_from_plugins, family_entries
@@ -33,7 +34,7 @@ def loaded(named: Iterable[tuple[str, Path]], packages: tuple[EntryPoint, ...]) 
     """
     files: dict[Path, Plugin] = {}
     for source, path in named:
-        where = path.expanduser().absolute()
+        where = real_path(path)
         if where not in files:
             module, digest = load_file(where, source)
             files[where] = plugin_of(module, where.name, digest, where)

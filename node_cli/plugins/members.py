@@ -7,9 +7,9 @@ from typing import Any
 
 from hydra.core.config_store import ConfigStore
 
-from node_cli.config.catalogue import StoredMember
 from node_cli.plugins.contents import default_values, description_of
 from node_cli.plugins.plugin import Plugin
+from node_cli.schema.catalogue import StoredMember
 from node_cli.tasks.entry import TaskEntry, names_of
 
 _PROVIDER = "node-cli plugin"

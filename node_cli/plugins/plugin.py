@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from node_cli.config.recorded_plugins import RecordedPlugin
-from node_cli.config.run import RunConfig
+from node_cli.run_folder.recorded_plugins import RecordedPlugin
+from node_cli.schema.run import RunConfig
 from node_cli.tasks.entry import MemberGroup, MemberSchema, TaskEntry, names_of
 from node_cli.tasks.own_settings import OwnField
 

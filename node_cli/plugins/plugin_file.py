@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 from node_cli.errors import ConfigError, reason
+from node_cli.run_folder.own_files import real_path
 from node_cli.source_place import place, place_of_failure, tell_places_in
 
 _loaded: dict[Path, tuple[str, ModuleType]] = {}
@@ -31,7 +32,7 @@ def load_file(path: Path, source: str) -> tuple[ModuleType, str]:
     Raises:
         ConfigError: it is not there, or cannot be imported.
     """
-    path = path.expanduser().absolute()
+    path = real_path(path)
     content = _content(path, source)
     digest = hashlib.sha256(content).hexdigest()
     if path not in _loaded or _loaded[path][0] != digest:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from node_cli.config.spelling import did_you_mean
 from node_cli.errors import ConfigError
 from node_cli.report.record import Record, metrics_of
+from node_cli.schema.spelling import did_you_mean
 
 # What decides how exactly an ODE is solved, and so runs along a line of a figure.
 WORK = ("tolerance.rtol", "tolerance.atol", "solver.step_size", "solver.num_steps")

@@ -7,8 +7,8 @@ import math
 from contextlib import suppress
 from pathlib import Path
 
-from node_cli.recorded_file import open_recorded
 from node_cli.report.recorded_values import number
+from node_cli.run_folder.recorded_file import open_recorded
 
 _LONGEST_LINE = 2**20  # bytes
 

@@ -10,10 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from node_cli.config.resumption import recorded_command
-from node_cli.config.settings import Setting
 from node_cli.plain_text import one_line, shortened
-from node_cli.recorded_file import open_recorded, recorded_text, recorded_yaml
 from node_cli.report.recorded_values import (
     COSTS_RECORDED,
     PLAIN_RECORDED,
@@ -26,6 +23,9 @@ from node_cli.report.recorded_values import (
     checked_text,
     number,
 )
+from node_cli.run_folder.recorded_command import recorded_command
+from node_cli.run_folder.recorded_file import open_recorded, recorded_text, recorded_yaml
+from node_cli.schema.settings import Setting
 
 # The end of a metrics.jsonl, in bytes, that surely holds a whole line.
 _TAIL = 65536

@@ -10,8 +10,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from node_cli.config.settings import Setting, deciding_settings
 from node_cli.plain_text import shortened
+from node_cli.schema.settings import Setting, deciding_settings
 
 # What a run costs, by the name of the column: where summary.json has it.
 COSTS_RECORDED = {

@@ -50,7 +50,7 @@ class CountedField:
         field: ``f(t, y)``.
         y0: a state, for its shapes, its dtype and its device.
         max_nfe: evaluations that each of the two passes may take; None: no limit.
-        passive: last parts of the state that do not count in the error norm.
+        outside_norm: last parts of the state that do not count in the error norm.
         stats: where to count; None: anew.
         guard: looks at what the forward solve keeps.
     """
@@ -60,13 +60,13 @@ class CountedField:
         field: VectorField,
         y0: State,
         max_nfe: int | None = None,
-        passive: int = 0,
+        outside_norm: int = 0,
         stats: SolveStats | None = None,
         guard: SavedBytesGuard | None = None,
     ) -> None:
         self.stats = SolveStats() if stats is None else stats
         self._guard = guard
-        self.layout = Layout(y0, passive)
+        self.layout = Layout(y0, outside_norm)
         self._last_time: Tensor | None = None
         self._field = field
         self._max_nfe = max_nfe

@@ -18,7 +18,7 @@ from node_cli.solving.failures import MemoryShortageError
 from node_cli.solving.stats import SolveStats
 
 if TYPE_CHECKING:
-    from node_cli.config.solving import AdjointMode
+    from node_cli.schema.adjoint import AdjointMode
     from node_cli.solving.spec import SolveSpec
 
 # Of the memory that was free when a solve began, it may take this share.

@@ -41,7 +41,7 @@ def solve(
     t: Tensor,
     spec: SolveSpec,
     parameters: Iterable[Tensor] | None = None,
-    passive: int = 0,
+    outside_norm: int = 0,
 ) -> Solution:
     r"""Solve :math:`dy/dt = f(t, y),\ y(t_0) = y_0` at the times ``t``.
 
@@ -62,9 +62,9 @@ def solve(
         parameters: tensors that every mode but ``direct`` gives gradients for; by default the
             parameters of ``field`` where it is a module. Other tensors that the field uses get a
             gradient in ``direct`` mode only.
-        passive: so many last parts of the state are integrals that no other part depends on and
-            that need no accuracy of their own: they do not decide the steps. With torchdiffeq's
-            solvers they do.
+        outside_norm: so many last parts of the state are outside of the error norm: integrals that
+            no other part depends on and that need no accuracy of their own. They do not decide the
+            steps; with torchdiffeq's solvers they do.
 
     Raises:
         SolverError: the state or the field left the finite numbers, a limit was reached, or memory
@@ -76,10 +76,10 @@ def solve(
     device = (y0 if isinstance(y0, Tensor) else y0[0]).device
     stats = SolveStats()
     guard = SavedBytesGuard(spec, stats, device, field, known or ())
-    counted = CountedField(field, y0, spec.max_nfe, passive, stats, guard)
+    counted = CountedField(field, y0, spec.max_nfe, outside_norm, stats, guard)
     announce(stats)
-    by_hand = torch.is_grad_enabled() and spec.adjoint != "direct"
-    given = _parameters(field, known) if by_hand else None
+    own_gradients = torch.is_grad_enabled() and spec.adjoint != "direct"
+    given = _parameters(field, known) if own_gradients else None
     values: State
     with guard.watch():
         if spec.backend == "torchdiffeq":

@@ -6,18 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from node_cli.config.solving import (
-    ADJOINT_MODES,
-    BACKENDS,
-    AdjointMode,
-    Backend,
-)
-from node_cli.config.spelling import no_such
 from node_cli.errors import SolverError
 from node_cli.methods import METHODS, SolverKind
+from node_cli.schema.adjoint import ADJOINT_MODES, AdjointMode
+from node_cli.schema.solver import BACKENDS, Backend
+from node_cli.schema.spelling import no_such
 
 if TYPE_CHECKING:
-    from node_cli.config.run import RunConfig
+    from node_cli.schema.run import RunConfig
 
 
 # Of an adaptive evaluation where training takes fixed steps, and so has no such limit.

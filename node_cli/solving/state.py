@@ -18,13 +18,13 @@ class Layout:
 
     Args:
         state: a state of the shapes to be remembered.
-        passive: so many last parts of a tuple do not count in the norm.
+        outside_norm: so many last parts of a tuple do not count in the norm.
     """
 
-    def __init__(self, state: State, passive: int = 0) -> None:
+    def __init__(self, state: State, outside_norm: int = 0) -> None:
         self._shapes = None if isinstance(state, Tensor) else [part.shape for part in state]
         self._sizes = [] if self._shapes is None else [shape.numel() for shape in self._shapes]
-        self._counting = len(self._sizes) - passive
+        self._counting = len(self._sizes) - outside_norm
 
     def pack(self, state: State) -> Tensor:
         """The state as one tensor: of its own shape, or of shape ``[n]`` for a tuple."""

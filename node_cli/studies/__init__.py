@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from node_cli.config.study import (
+from node_cli.schema.study import (
     Figure3Config,
     GradientFidelityConfig,
     MemoryScalingConfig,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from node_cli.config.study import Figure3Config
 from node_cli.memory import synchronize
 from node_cli.models.ode_solve import solved_as, solving_modules
+from node_cli.schema.study import Figure3Config
 from node_cli.solving import SolveSpec, record_solves, total
 from node_cli.studies.gradient_check import relative_error
 from node_cli.studies.subject import Findings, Row, Subject

@@ -18,7 +18,11 @@ _REFERENCE = SolveSpec(method="dopri5", rtol=1e-10, atol=1e-10, adjoint="checkpo
 
 
 def gradient_check(
-    task: Task, model: nn.Module, batch: Batch, gradient: Tensor, randomness: Tensor | None = None
+    task: Task[Any],
+    model: nn.Module,
+    batch: Batch,
+    gradient: Tensor,
+    randomness: Tensor | None = None,
 ) -> float:
     """The relative error of a model's gradient on a batch, against ``reference_gradient``.
 
@@ -44,7 +48,7 @@ def relative_error(found: Tensor, truth: Tensor) -> float:
 
 
 def reference_gradient(
-    task: Task, model: nn.Module, batch: Batch, randomness: Tensor | None = None
+    task: Task[Any], model: nn.Module, batch: Batch, randomness: Tensor | None = None
 ) -> Tensor:
     """The gradient in float64 at tolerance 1e-10, backpropagated through the discrete solve.
 

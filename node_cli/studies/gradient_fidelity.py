@@ -8,10 +8,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from node_cli.config.solving import AdjointMode
-from node_cli.config.study import GradientFidelityConfig
 from node_cli.memory import synchronize
 from node_cli.models.ode_solve import solved_as
+from node_cli.schema.adjoint import AdjointMode
+from node_cli.schema.study import GradientFidelityConfig
 from node_cli.solving import SolveSpec
 from node_cli.studies.gradient_check import flat_gradient, reference_gradient, relative_error
 from node_cli.studies.gradient_cost import gradient_cost

@@ -6,9 +6,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from node_cli.config.study import MemoryScalingConfig
 from node_cli.memory import peak_of
 from node_cli.models.ode_solve import solved_as
+from node_cli.schema.study import MemoryScalingConfig
 from node_cli.studies.gradient_cost import gradient_cost
 from node_cli.studies.subject import Findings, Row, Subject
 

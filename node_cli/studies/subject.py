@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +32,7 @@ class Subject:
             stop.
     """
 
-    task: Task
+    task: Task[Any]
     model: nn.Module
     batch: Batch
     device: torch.device

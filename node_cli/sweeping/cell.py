@@ -15,18 +15,18 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from node_cli.config.composition import validate_composed
-from node_cli.config.folder_name import register_differing
-from node_cli.config.recording import overrides_file, record_settings
-from node_cli.config.resumption import is_command_of
+from node_cli.command_line.composition import validate_composed
+from node_cli.command_line.folder_name import register_differing
 from node_cli.console import line_console
 from node_cli.errors import CheckpointError, ConfigError, Interrupted, told
-from node_cli.folder_lock import HeldError
 from node_cli.plain_text import plain_text
 from node_cli.plugins.in_use import check_recorded, records_of, require, use_plugins
-from node_cli.recorded_file import recorded_summary
 from node_cli.report.cell_table import cell_name
 from node_cli.report.record import read_record
+from node_cli.run_folder.folder_lock import HeldError
+from node_cli.run_folder.recorded_command import is_command_of
+from node_cli.run_folder.recorded_file import recorded_summary
+from node_cli.run_folder.recording import overrides_file, record_settings
 from node_cli.signal_handlers import ignore_the_terminal
 from node_cli.sweeping.objectives import objectives_of
 from node_cli.sweeping.orphan import CELL_RUNS, end_when_orphaned, is_orphan

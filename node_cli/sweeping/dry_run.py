@@ -9,8 +9,8 @@ from omegaconf import DictConfig, OmegaConf, flag_override
 from rich.table import Table
 from rich.text import Text
 
-from node_cli.config.composition import validate_composed
-from node_cli.config.overrides import cells, split
+from node_cli.command_line.composition import validate_composed
+from node_cli.command_line.overrides import cells, split
 from node_cli.console import line_console
 from node_cli.errors import ConfigError, DisagreementError
 from node_cli.sweeping.plan import SweepPlan
@@ -40,7 +40,7 @@ def show_sweep(plan: SweepPlan, composed: Callable[[Sequence[str]], DictConfig])
 
     Args:
         plan: of the sweep.
-        composed: gives the config of a cell's words, with Hydra's own part.
+        composed: gives the config of a cell's overrides, with Hydra's own part.
 
     Raises:
         ConfigError: a cell has a setting that cannot be, or no cell is possible.

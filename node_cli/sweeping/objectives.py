@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from node_cli.config.run import Objective
 from node_cli.report.record import error_of
+from node_cli.schema.run import Objective
 
 
 def objectives_of(

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from node_cli.config.overrides import parse
-from node_cli.config.own_files import OwnFiles
-from node_cli.config.recorded_plugins import RecordedPlugin, plugins_from
+from node_cli.command_line.overrides import parse
 from node_cli.errors import ConfigError
-from node_cli.writing import write_text
+from node_cli.run_folder.own_files import OwnFiles
+from node_cli.run_folder.recorded_plugins import RecordedPlugin, plugins_from
+from node_cli.run_folder.writing import write_text
 
 _FILE = "sweep.json"
 _FOLDER = "hydra.sweep.dir="
@@ -26,7 +26,7 @@ class SweepPlan:
 
     Attributes:
         folder: of the sweep; each cell has a folder in it.
-        overrides: the words of the command line.
+        overrides: of the command line.
         cells: how many runs it has.
         launcher: the member of ``hydra/launcher``.
         searches: whether later cells depend on the results of earlier ones.
@@ -58,9 +58,9 @@ class SweepPlan:
 
     def write(self) -> None:
         """Write the plan into the folder, which exists."""
-        words = [word for word in self.overrides if not word.startswith(_FOLDER)]
+        overrides = [word for word in self.overrides if not word.startswith(_FOLDER)]
         config_dir = None if self.config_dir is None else str(self.config_dir.absolute())
-        plain = {**asdict(self), "folder": None, "overrides": words, "config_dir": config_dir}
+        plain = {**asdict(self), "folder": None, "overrides": overrides, "config_dir": config_dir}
         write_text(self.folder / _FILE, json.dumps(plain, indent=2) + "\n")
 
 
@@ -88,17 +88,17 @@ def plugins_of(folder: Path) -> list[RecordedPlugin]:
     return plugins_from(_read(folder).get("plugins", []))
 
 
-def is_the_same_sweep(folder: Path, words: Sequence[str]) -> bool:
-    """Whether the sweep in ``folder`` runs the same cells as ``words`` do.
+def is_the_same_sweep(folder: Path, overrides: Sequence[str]) -> bool:
+    """Whether the sweep in ``folder`` runs the same cells as ``overrides`` do.
 
     Raises:
         ConfigError: its plan cannot be read.
     """
-    return _what_it_runs(_saved(folder)) == _what_it_runs(words)
+    return _what_it_runs(_saved(folder)) == _what_it_runs(overrides)
 
 
 def continued(given: Sequence[str], folder: Path) -> list[str]:
-    """The words that continue a sweep: its own, and those of ``given`` that may change.
+    """The overrides that continue a sweep: its own, and those of ``given`` that may change.
 
     Raises:
         ConfigError: another setting is given, or the plan cannot be read.
@@ -138,5 +138,5 @@ def _read(folder: Path) -> dict[str, Any]:
         ) from error
 
 
-def _what_it_runs(words: Sequence[str]) -> list[str]:
-    return [word for word in words if not word.startswith((*_MAY_CHANGE, _FOLDER))]
+def _what_it_runs(overrides: Sequence[str]) -> list[str]:
+    return [word for word in overrides if not word.startswith((*_MAY_CHANGE, _FOLDER))]

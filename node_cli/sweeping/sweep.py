@@ -10,35 +10,35 @@ from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, R
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from node_cli.config.catalogue import Catalogue
-from node_cli.config.overrides import parse, quoted
-from node_cli.config.resumption import resume_command
-from node_cli.config.swept_values import number_of_cells
+from node_cli.command_line.overrides import parse, quoted
+from node_cli.command_line.resumption import resume_command
+from node_cli.command_line.swept_values import number_of_cells
 from node_cli.console import line_console
 from node_cli.errors import ConfigError, Interrupted
-from node_cli.folder_lock import FolderLock, holds_nothing
 from node_cli.plain_text import one_line
 from node_cli.plugins.in_use import plugins_in_use
 from node_cli.report.cell_table import cell_name, cell_table
 from node_cli.report.record import Record, read_record, run_folders
+from node_cli.run_folder.folder_lock import FolderLock, holds_nothing
+from node_cli.run_folder.writing import remove_leftovers
+from node_cli.schema.catalogue import Catalogue
 from node_cli.sweeping.cell import Cell
 from node_cli.sweeping.plan import SweepPlan, is_sweep, is_the_same_sweep, own_files_of
 from node_cli.sweeping.stopping import Stopping
 from node_cli.sweeping.watch import Watch
-from node_cli.writing import remove_leftovers
 
 _NAMES = {"error": "validation error"}  # of objectives
 _ROWS = 60  # of the table at the end; a larger sweep is better read in a report
 
 
-def fixed_order(words: Sequence[str], catalogue: Catalogue) -> list[str]:
-    """The words with globs and shuffles written out, so that cell n is always the same cell.
+def fixed_order(overrides: Sequence[str], catalogue: Catalogue) -> list[str]:
+    """The overrides with globs and shuffles written out, so that cell n is always the same cell.
 
     Raises:
         ConfigError: a glob that matches nothing.
     """
     written = []
-    for override in parse(words):
+    for override in parse(overrides):
         word, key = override.input_line or "", override.get_key_element()
         value: object = override.value()
         if isinstance(value, Glob):
@@ -53,12 +53,12 @@ def fixed_order(words: Sequence[str], catalogue: Catalogue) -> list[str]:
 
 
 def planned(
-    words: Sequence[str], config: DictConfig, config_dir: Path | None, traced: bool = False
+    overrides: Sequence[str], config: DictConfig, config_dir: Path | None, traced: bool = False
 ) -> SweepPlan:
     """The plan of a sweep.
 
     Args:
-        words: of the command line.
+        overrides: of the command line.
         config: that they compose without those that are swept over, with Hydra's own part.
         config_dir: the user's own config folder.
         traced: whether errors are shown with their tracebacks.
@@ -72,13 +72,13 @@ def planned(
     launcher = choices["hydra/launcher"].rpartition("/")[2]
     # A file of the user's own may have another name for it.
     searches = "optuna" in hydra["sweeper"]["_target_"]
-    cells = int(hydra["sweeper"]["n_trials"]) if searches else _number_of_cells(words)
+    cells = int(hydra["sweeper"]["n_trials"]) if searches else _number_of_cells(overrides)
     OmegaConf.clear_cache(config)  # a folder's name that was only looked at may be taken by now
     folder = Path(hydra["sweep"]["dir"])
-    _refuse_another(folder, words)
+    _refuse_another(folder, overrides)
     return SweepPlan(
         folder.absolute(),
-        tuple(words),
+        tuple(overrides),
         cells,
         launcher,
         searches,
@@ -89,18 +89,18 @@ def planned(
     )
 
 
-def _number_of_cells(words: Sequence[str]) -> int:
-    overrides = parse(words)
-    for override in overrides:
+def _number_of_cells(overrides: Sequence[str]) -> int:
+    parsed = parse(overrides)
+    for override in parsed:
         if isinstance(override.value(), IntervalSweep):
             raise ConfigError(
                 f"{override.input_line}: only a search can choose from an interval; add"
                 " hydra/sweeper=optuna, or give a list of values."
             )
-    return number_of_cells(overrides)
+    return number_of_cells(parsed)
 
 
-def _refuse_another(folder: Path, words: Sequence[str]) -> None:
+def _refuse_another(folder: Path, overrides: Sequence[str]) -> None:
     """Refuse a folder that is not empty, unless it holds this very sweep, which then goes on."""
     if not folder.is_dir() or holds_nothing(folder):
         return
@@ -108,7 +108,7 @@ def _refuse_another(folder: Path, words: Sequence[str]) -> None:
         raise ConfigError(
             f"hydra.sweep.dir={folder}: there is something else in it; give a new folder."
         )
-    if not is_the_same_sweep(folder, words):
+    if not is_the_same_sweep(folder, overrides):
         raise ConfigError(
             f"hydra.sweep.dir={folder}: another sweep is in it. Give a new folder, or go on with"
             f" that one: {resume_command(folder, own_files_of(folder))}"
@@ -121,7 +121,7 @@ def shared_names(plan: SweepPlan) -> list[str]:
 
 
 def overrides_for_hydra(plan: SweepPlan) -> list[str]:
-    """What Hydra is told beside the words of the user."""
+    """What Hydra is told beside the overrides of the user."""
     shared = ",".join(map(quoted, shared_names(plan)))
     told = [
         # Written out, because it is resolved anew in the processes of other launchers.

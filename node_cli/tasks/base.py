@@ -7,14 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from node_cli.config.data import DataSchema
-from node_cli.config.model import ModelSchema
-from node_cli.config.run import RunConfig
 from node_cli.data.batches import (
     ORDER,
     Examples,
@@ -23,12 +20,16 @@ from node_cli.data.batches import (
     number_of,
 )
 from node_cli.data.digest import file_digest
+from node_cli.schema.data import DataSchema
+from node_cli.schema.model import ModelSchema
+from node_cli.schema.run import RunConfig
 from node_cli.solving import SolveSpec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Batch = Any
+Model = TypeVar("Model", bound=nn.Module)
 Split = Literal["val", "test"]
 
 
@@ -108,7 +109,7 @@ class Audit:
     animations: dict[str, bytes] = field(default_factory=dict)
 
 
-class Task(ABC):
+class Task(ABC, Generic[Model]):
     """A problem with its data, its model, its loss, its metrics and its figures.
 
     A task never touches TensorBoard, files, devices or the optimizer: the training loop does,
@@ -154,7 +155,7 @@ class Task(ABC):
         return None if own_file is None else file_digest(own_file)
 
     @abstractmethod
-    def build_model(self) -> nn.Module:
+    def build_model(self) -> Model:
         """A newly initialised model, on the CPU."""
 
     @abstractmethod
@@ -190,10 +191,10 @@ class Task(ABC):
         )
 
     @abstractmethod
-    def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, model: Model, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a training batch, a scalar, and metrics to log beside it, by name."""
 
-    def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
+    def evaluate(self, model: Model, batches: Iterable[Batch]) -> dict[str, float]:
         """Metrics over all ``batches``, ``loss`` and the one that ``best`` names among them.
 
         By default the means of what ``loss`` gives, over the examples.
@@ -209,7 +210,7 @@ class Task(ABC):
         return {name: total / count for name, total in sums.items()}
 
     def figures(
-        self, model: nn.Module, data: EvaluationData, history: Sequence[Mapping[str, float]]
+        self, model: Model, data: EvaluationData, history: Sequence[Mapping[str, float]]
     ) -> dict[str, Figure]:
         """Figures by name; by default the ``curves``.
 
@@ -239,7 +240,7 @@ class Task(ABC):
 
     def audit(
         self,
-        model: nn.Module,
+        model: Model,
         data: EvaluationData,
         draw: bool,
         steps: int,

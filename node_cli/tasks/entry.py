@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
-from node_cli.config.data import DataSchema
-from node_cli.config.model import ModelSchema
+from node_cli.schema.data import DataSchema
+from node_cli.schema.model import ModelSchema
 
 MemberGroup = Literal["model", "data"]
 MemberSchema = type[ModelSchema] | type[DataSchema]

@@ -9,9 +9,9 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
-from node_cli.config.data import DataSchema
-from node_cli.config.model import ModelSchema
-from node_cli.config.schema import Count
+from node_cli.schema.base import Count
+from node_cli.schema.data import DataSchema
+from node_cli.schema.model import ModelSchema
 
 
 class ModelSettings(ModelSchema):

@@ -12,10 +12,10 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from node_cli.config.spelling import no_such
 from node_cli.errors import ConfigError
+from node_cli.schema.spelling import no_such
 from node_cli.tasks.entry import MemberGroup, TaskEntry
 from node_cli.tasks.own_settings import OwnField
 
@@ -82,13 +82,13 @@ def find_entry(name: str) -> TaskEntry:
     return known[name]
 
 
-def find_task(name: str) -> type[Task]:
+def find_task(name: str) -> type[Task[Any]]:
     """The class of a task, which brings torch.
 
     Raises:
         ConfigError: there is no such task.
     """
-    task: type[Task] = pkgutil.resolve_name(find_entry(name).task)
+    task: type[Task[Any]] = pkgutil.resolve_name(find_entry(name).task)
     return task
 
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any, ClassVar, Union
 
 from pydantic import Field, ValidationError, create_model
 
-from node_cli.config.explanation import explain, show
-from node_cli.config.run import RunConfig
 from node_cli.errors import ConfigError, DisagreementError
+from node_cli.schema.explanation import explain, show
+from node_cli.schema.run import RunConfig
 from node_cli.tasks.entry import MemberGroup, TaskEntry, names_of
 from node_cli.tasks.own_settings import OwnField
 from node_cli.tasks.registry import entries, find_entry, tasks_with

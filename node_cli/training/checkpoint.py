@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from node_cli import __version__
-from node_cli.config.run import RunConfig
 from node_cli.errors import CheckpointError, ConfigError, reason
+from node_cli.run_folder.writing import subfolder, write_whole
+from node_cli.schema.run import RunConfig
 from node_cli.tasks.validation import validate
 from node_cli.training.archive import load_archive, save_archive
 from node_cli.training.checkpoint_content import brief, check_content
-from node_cli.writing import subfolder, write_whole
 
 FORMAT = 1
 

@@ -15,7 +15,7 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from node_cli.writing import open_new, open_to_shorten
+from node_cli.run_folder.writing import open_new, open_to_shorten
 
 _NAME = re.compile(r"events\.out\.tfevents\.(\d{1,15})\..+")
 _VERSION = "brain.Event:2"

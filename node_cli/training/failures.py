@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import get_args
 
-from node_cli.config.agreement import disagreements
-from node_cli.config.run import RunConfig
-from node_cli.config.solving import AdjointMode
 from node_cli.errors import is_out_of_memory
+from node_cli.schema.adjoint import AdjointMode
+from node_cli.schema.agreement import disagreements
+from node_cli.schema.run import RunConfig
 from node_cli.solving import SolveSpec
 from node_cli.solving.failures import MemoryShortageError, Training, UnfinishedSolveError
 from node_cli.solving.saved_bytes_guard import shortage, sparing_modes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from node_cli.config.training import TrainerConfig
+from node_cli.schema.trainer import TrainerConfig
 from node_cli.training.progress import RunProgress
 
 

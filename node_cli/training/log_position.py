@@ -12,8 +12,8 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter
 
+from node_cli.run_folder.writing import open_to_shorten, write_text
 from node_cli.training.event_file import event_files, shorten_events
-from node_cli.writing import open_to_shorten, write_text
 
 Size = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
 

@@ -11,15 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from node_cli.config.run import RunConfig
 from node_cli.errors import CheckpointError, DivergenceError, Interrupted
 from node_cli.memory import SavedBytes, peak_device_bytes, peak_resident_bytes
 from node_cli.models.ode_solve import solved_as
+from node_cli.schema.run import RunConfig
 from node_cli.solving import SolveSpec, record_solves, total
 from node_cli.solving.torchdiffeq_backend import torchdiffeq_failures
 from node_cli.studies.gradient_check import flat_gradient, gradient_check
+from node_cli.studies.study_table import shown
 from node_cli.studies.subject import Findings, Row, Subject, same_randomness
-from node_cli.studies.table import shown
 from node_cli.tasks.base import Batch, EvaluationData, Split, Task
 from node_cli.training.checkpoint import checkpoint_paths, write_checkpoint
 from node_cli.training.epoch_table import EpochTable
@@ -63,7 +63,7 @@ class TrainingLoop:
     def __init__(
         self,
         config: RunConfig,
-        task: Task,
+        task: Task[Any],
         model: nn.Module,
         folder: Path,
         device: torch.device,

@@ -8,14 +8,8 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from node_cli.config.training import (
-    AdamConfig,
-    ConstantConfig,
-    OptimizerConfig,
-    ScheduleConfig,
-    SGDConfig,
-    StepConfig,
-)
+from node_cli.schema.optimizer import AdamConfig, OptimizerConfig, SGDConfig
+from node_cli.schema.schedule import ConstantConfig, ScheduleConfig, StepConfig
 
 
 def build_optimizer(config: OptimizerConfig, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:

@@ -10,11 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from node_cli.config.recording import overrides_file
-from node_cli.config.run import RunConfig
-from node_cli.config.settings import deciding_settings
 from node_cli.errors import ConfigError
 from node_cli.models.ode_solve import solving_modules
+from node_cli.run_folder.recording import overrides_file
+from node_cli.run_folder.writing import check_places, remove_leftovers
+from node_cli.schema.run import RunConfig
+from node_cli.schema.settings import deciding_settings
 from node_cli.tasks.base import Task
 from node_cli.tasks.registry import find_task
 from node_cli.training.checkpoint import check_same_experiment, checkpoint_paths, read_checkpoint
@@ -25,7 +26,6 @@ from node_cli.training.restoration import restore_model
 from node_cli.training.seeds import seed_all
 from node_cli.training.task_results import checked_model
 from node_cli.training.terminal import Terminal
-from node_cli.writing import check_places, remove_leftovers
 
 # What a run leaves before its first checkpoint, and what is in the way of beginning it again.
 _BEGINNINGS = ("metrics.jsonl", "events.out.tfevents.*")
@@ -43,7 +43,7 @@ class Preparation:
         begins_again: whether it was stopped before its first checkpoint.
     """
 
-    task: Task
+    task: Task[Any]
     model: nn.Module
     loop: TrainingLoop
     checkpoint: dict[str, Any] | None
@@ -143,7 +143,7 @@ def _refuse_if_it_had_checkpoints(folder: Path) -> None:
             )
 
 
-def _check_solves(config: RunConfig, task: Task, model: nn.Module) -> None:
+def _check_solves(config: RunConfig, task: Task[Any], model: nn.Module) -> None:
     """Refuse what has the model solved in another way where it solves in a way of its own."""
     if not config.model.solves_an_ode or solving_modules(model):
         return

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard.summary import custom_scalars, hparams, scalar, text
 
-from node_cli.config.settings import Setting
+from node_cli.run_folder.writing import open_to_append, subfolder, write_whole
+from node_cli.schema.settings import Setting
 from node_cli.training.event_file import EventFile, event_files
 from node_cli.training.log_position import LogPosition, bring_back, drop_lines_after
-from node_cli.writing import open_to_append, subfolder, write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -61,7 +61,7 @@ class Recorder:
             OSError: a file cannot be made.
         """
         self._lines = open_to_append(self._metrics)
-        # TensorBoard heeds what a resumed run lets it forget only if it saw a start before.
+        # TensorBoard follows what a resumed run lets it forget only if it saw a start before.
         self._events = EventFile(self._folder, purge_step=0)
 
     def resume(self, position: LogPosition | None, step: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from node_cli.config.run import RunConfig
+from node_cli.schema.run import RunConfig
 from node_cli.tasks.base import BestMetric
 from node_cli.training.epoch_table import number
 from node_cli.training.progress import RunProgress

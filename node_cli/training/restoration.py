@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from node_cli.config.training import OptimizerConfig
 from node_cli.errors import CheckpointError
+from node_cli.schema.optimizer import OptimizerConfig
 from node_cli.training.checkpoint_content import brief
 from node_cli.training.optimization import build_optimizer
 

@@ -11,16 +11,16 @@ from typing import Any
 import torch
 from omegaconf import OmegaConf
 
-from node_cli.config.recording import overrides_file
-from node_cli.config.resumption import recorded_command
-from node_cli.config.run import RunConfig
-from node_cli.config.settings import deciding_settings
 from node_cli.errors import ConfigError, Interrupted, told
-from node_cli.folder_lock import FolderLock
-from node_cli.log_file import logged_to
-from node_cli.recorded_file import recorded_summary
+from node_cli.run_folder.folder_lock import FolderLock
+from node_cli.run_folder.log_file import logged_to
+from node_cli.run_folder.recorded_command import recorded_command
+from node_cli.run_folder.recorded_file import recorded_summary
+from node_cli.run_folder.recording import overrides_file
+from node_cli.schema.run import RunConfig
+from node_cli.schema.settings import deciding_settings
 from node_cli.studies import study_of
-from node_cli.studies.table import write_table
+from node_cli.studies.study_table import write_table
 from node_cli.tasks.base import BestMetric
 from node_cli.training.checkpoint import checkpoint_paths, read_checkpoint
 from node_cli.training.failures import told_in_training

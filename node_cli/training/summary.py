@@ -14,14 +14,14 @@ import torch
 from torch import nn
 
 from node_cli import __version__
-from node_cli.config.resumption import recorded_command
-from node_cli.config.run import RunConfig
-from node_cli.config.settings import deciding_settings
 from node_cli.memory import peak_device_bytes, peak_resident_bytes
-from node_cli.recorded_file import recorded_summary
+from node_cli.run_folder.recorded_command import recorded_command
+from node_cli.run_folder.recorded_file import recorded_summary
+from node_cli.run_folder.writing import write_text
+from node_cli.schema.run import RunConfig
+from node_cli.schema.settings import deciding_settings
 from node_cli.tasks.base import Task
 from node_cli.training.progress import RunProgress
-from node_cli.writing import write_text
 
 Status = Literal["finished", "failed", "interrupted"]
 
@@ -43,7 +43,7 @@ class Outcome:
         final: the last metrics by tag, those of the test set among them; empty before the test.
     """
 
-    task: Task
+    task: Task[Any]
     model: nn.Module
     device: torch.device
     progress: RunProgress

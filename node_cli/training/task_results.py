@@ -22,7 +22,7 @@ class TaskError(RunError):
     """A method of a task gave something that training cannot use."""
 
 
-def checked_model(task: Task, given: Any) -> nn.Module:
+def checked_model(task: Task[Any], given: Any) -> nn.Module:
     """What ``Task.build_model`` gave: a module with weights.
 
     Raises:
@@ -35,7 +35,7 @@ def checked_model(task: Task, given: Any) -> nn.Module:
     return given
 
 
-def checked_loaders(task: Task, given: Any) -> Loaders:
+def checked_loaders(task: Task[Any], given: Any) -> Loaders:
     """What ``Task.loaders`` gave: batches of the three splits, some of each.
 
     Raises:
@@ -49,7 +49,7 @@ def checked_loaders(task: Task, given: Any) -> Loaders:
     return given
 
 
-def checked_loss(task: Task, given: Any) -> tuple[Tensor, Mapping[str, Any]]:
+def checked_loss(task: Task[Any], given: Any) -> tuple[Tensor, Mapping[str, Any]]:
     """What ``Task.loss`` gave: a scalar that gradients can be had of, and metrics.
 
     Raises:
@@ -68,7 +68,7 @@ def checked_loss(task: Task, given: Any) -> tuple[Tensor, Mapping[str, Any]]:
     return loss, metrics
 
 
-def checked_evaluation(task: Task, given: Any) -> dict[str, float]:
+def checked_evaluation(task: Task[Any], given: Any) -> dict[str, float]:
     """What ``Task.evaluate`` gave: metrics, ``loss`` and the best one among them.
 
     Raises:
@@ -90,7 +90,7 @@ def checked_evaluation(task: Task, given: Any) -> dict[str, float]:
     return {name: float(value) for name, value in given.items()}
 
 
-def checked_figures(task: Task, given: Any) -> Mapping[str, Figure]:
+def checked_figures(task: Task[Any], given: Any) -> Mapping[str, Figure]:
     """What ``Task.figures`` gave: Matplotlib figures by name.
 
     Raises:

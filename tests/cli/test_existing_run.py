@@ -12,7 +12,7 @@ from commands import run_here
 from runs import TINY, numbers, same_weights
 
 from node_cli.cli import node_train as node_train_function
-from node_cli.folder_lock import FolderLock
+from node_cli.run_folder.folder_lock import FolderLock
 from node_cli.training.loop import TrainingLoop
 
 pytestmark = pytest.mark.slow

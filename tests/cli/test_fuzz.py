@@ -17,10 +17,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from node_cli.cli import node_train
-from node_cli.config.catalogue import Catalogue
-from node_cli.config.hydra_settings import SETTINGS
-from node_cli.config.location import conf_dir
-from node_cli.flags import flag_parser
+from node_cli.command_line.flags import flag_parser
+from node_cli.command_line.hydra_settings import SETTINGS
+from node_cli.schema.catalogue import Catalogue
+from node_cli.schema.location import conf_dir
 
 COUNT = int(os.environ.get("NODE_CLI_FUZZ", "0"))
 CATALOGUE = Catalogue([conf_dir()])

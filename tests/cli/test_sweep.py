@@ -10,7 +10,7 @@ from runs import TINY, numbers, same_weights, started, until_logged
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from node_cli.cli import node_train as node_train_function
-from node_cli.folder_lock import FolderLock
+from node_cli.run_folder.folder_lock import FolderLock
 
 QUICK = [word for word in TINY if not word.startswith("solver")]
 

@@ -12,8 +12,8 @@ from commands import run_here
 from faults.whole_runs import differences
 from runs import TINY
 
-from node_cli import writing
 from node_cli.cli import node_train as node_train_function
+from node_cli.run_folder import writing
 from node_cli.training.loop import TrainingLoop
 
 pytestmark = pytest.mark.slow

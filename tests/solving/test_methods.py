@@ -7,8 +7,8 @@ import pytest
 import torch
 import yaml
 
-from node_cli.config.location import conf_dir
 from node_cli.methods import METHODS
+from node_cli.schema.location import conf_dir
 from node_cli.solving import SolveSpec
 from node_cli.solving.counted_field import CountedField
 from node_cli.solving.integration import stepper_of

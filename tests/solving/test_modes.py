@@ -377,7 +377,7 @@ def test_a_spec_at_another_tolerance_keeps_its_backward_solver():
 
 
 @pytest.mark.parametrize("mode", ["direct", "full", "checkpointed"])
-def test_passive_parts_do_not_decide_the_steps_and_are_right_all_the_same(mode):
+def test_parts_outside_of_the_norm_do_not_decide_the_steps_and_are_right_all_the_same(mode):
     def field(t, state):
         y = state[0]
         return (-y, *(10 * torch.cos(9 * t) * torch.ones_like(y) for _ in state[1:]))
@@ -386,7 +386,7 @@ def test_passive_parts_do_not_decide_the_steps_and_are_right_all_the_same(mode):
     times = torch.tensor([0.0, 1.0])
     spec = SolveSpec(rtol=1e-6, atol=1e-6, adjoint=mode)
     alone = solve(field, (y0,), times, spec)
-    ridden = solve(field, (y0, torch.zeros_like(y0)), times, spec, passive=1)
+    ridden = solve(field, (y0, torch.zeros_like(y0)), times, spec, outside_norm=1)
     heeded = solve(field, (y0, torch.zeros_like(y0)), times, spec)
     assert torch.equal(alone.values[0], ridden.values[0])
     assert alone.stats.nfe_forward == ridden.stats.nfe_forward < heeded.stats.nfe_forward

@@ -11,11 +11,11 @@ from hydra import compose, initialize_config_dir
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 
-from node_cli.config.folder_name import register_differing
-from node_cli.config.fresh_folder import register_fresh_folder
-from node_cli.config.location import conf_dir
+from node_cli.command_line.folder_name import register_differing
+from node_cli.command_line.fresh_folder import register_fresh_folder
 from node_cli.errors import CheckpointError, ConfigError, DataError, Interrupted
-from node_cli.folder_lock import HeldError
+from node_cli.run_folder.folder_lock import HeldError
+from node_cli.schema.location import conf_dir
 from node_cli.sweeping.cell import Cell
 from node_cli.sweeping.plan import SweepPlan
 from node_cli.training import run as training_run

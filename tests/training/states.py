@@ -2,7 +2,7 @@
 
 import torch
 
-from node_cli.config.training import AdamConfig
+from node_cli.schema.optimizer import AdamConfig
 from node_cli.training.optimization import build_optimizer
 
 ADAM = AdamConfig(name="adam", lr=0.01, betas=(0.9, 0.999), weight_decay=0.0)

@@ -294,7 +294,7 @@ def test_a_write_that_fails_says_why_and_keeps_the_old(
     written, content, config, monkeypatch, number, after
 ):
     before = written.read_bytes()
-    monkeypatch.setattr("node_cli.writing._NamedFile.write", failing(number, after))
+    monkeypatch.setattr("node_cli.run_folder.writing._NamedFile.write", failing(number, after))
     with pytest.raises(CheckpointError) as caught:
         write_checkpoint(written, content, config)
     message = str(caught.value)

@@ -9,7 +9,7 @@ from tensorboard.backend.event_processing.event_file_loader import LegacyEventFi
 from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import custom_scalars, hparams, scalar, text
 
-from node_cli import writing
+from node_cli.run_folder import writing
 from node_cli.training.event_file import EventFile, event_files, shorten_events
 
 DAY = 86_400

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from node_cli.config.training import AdamConfig, ConstantConfig, CosineConfig, SGDConfig, StepConfig
+from node_cli.schema.optimizer import AdamConfig, SGDConfig
+from node_cli.schema.schedule import ConstantConfig, CosineConfig, StepConfig
 from node_cli.training.optimization import build_optimizer, learning_rate_factor
 
 

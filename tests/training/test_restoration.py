@@ -4,8 +4,8 @@ import pytest
 import torch
 from training.states import ADAM, Named, equal, trained
 
-from node_cli.config.training import AdamConfig, SGDConfig
 from node_cli.errors import CheckpointError
+from node_cli.schema.optimizer import AdamConfig, SGDConfig
 from node_cli.training.restoration import restore_model, restore_optimizer, restore_scaler
 
 

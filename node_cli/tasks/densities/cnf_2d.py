@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from node_cli.data.batches import OrderedBatches
 from node_cli.tasks.base import Audit, Batch, EvaluationData, Loaders
@@ -28,6 +28,13 @@ from node_cli.tasks.densities.shapes import Density, Scaled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from node_cli.schema.run import RunConfig
+
+    class PlaneRun(RunConfig):
+        """The settings of a run of this task."""
+
+        data: PlaneConfig
 
     from node_cli.tasks.densities.figures import Box, Frame
 
@@ -77,21 +84,21 @@ _FULL_AUDIT_POINTS = 160_000
 class Cnf2d(DensityTask):
     """The experiments of Chen et al. 2018, section 5, and of FFJORD's toy densities."""
 
+    config: PlaneRun
+
     @cached_property
     def density(self) -> Density:
         """Where the points come from."""
-        assert isinstance(self.config.data, PlaneConfig)
         return density_of(self.config.data)
 
     @property
     def dimensions(self) -> int:
-        """Two."""
+        """A point of the plane has two."""
         return 2
 
     def loaders(self, device: torch.device) -> Loaders:
         """Batches of points ``[B, 2]``."""
         data, seed = self.config.data, self.config.seed
-        assert isinstance(data, PlaneConfig)
         validation, test = held_out(self.density, data.validation, data.test, seed)
         return Loaders(
             train=FreshBatches(self.density, data.batch_size, data.batches, seed, device),
@@ -99,7 +106,7 @@ class Cnf2d(DensityTask):
             test=OrderedBatches(test, data.eval_batch_size, device),
         )
 
-    def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
+    def evaluate(self, model: NormalizingFlow, batches: Iterable[Batch]) -> dict[str, float]:
         r"""As of every density task, and ``kl`` where the true density is known.
 
         .. math:: D_{KL}(p \| q) \approx \frac1N \sum_n \log p(x_n) - \log q(x_n), \quad x_n \sim p
@@ -118,12 +125,11 @@ class Cnf2d(DensityTask):
         return metrics
 
     def figures(
-        self, model: nn.Module, data: EvaluationData, history: Sequence[Mapping[str, float]]
+        self, model: NormalizingFlow, data: EvaluationData, history: Sequence[Mapping[str, float]]
     ) -> dict[str, Figure]:
         """Data, samples and density side by side; paths from the base; curves over epochs."""
         from node_cli.tasks.densities.figures import density_panels, flow_paths
 
-        assert isinstance(model, NormalizingFlow)
         assert isinstance(data, OrderedBatches)
         generator = torch.Generator().manual_seed(_FIGURE_SEED)
         base = model.draw_base(_SHOWN_POINTS, generator)
@@ -150,7 +156,7 @@ class Cnf2d(DensityTask):
 
     def audit(
         self,
-        model: nn.Module,
+        model: NormalizingFlow,
         data: EvaluationData,
         draw: bool,
         steps: int,
@@ -159,10 +165,8 @@ class Cnf2d(DensityTask):
         """Inversion error, the density's integral over all that is drawn, and an animation."""
         from node_cli.tasks.densities.figures import animation
 
-        assert isinstance(self.config.data, PlaneConfig)
         size = AuditSize.after(steps * self.config.data.batch_size)
         tell("examining the density")
-        assert isinstance(model, NormalizingFlow)
         assert isinstance(data, OrderedBatches)
         points = data.examples
         generator = torch.Generator().manual_seed(_FIGURE_SEED)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from node_cli.data.batches import OrderedBatches
 from node_cli.tasks.base import Audit, EvaluationData, Loaders
@@ -21,6 +21,14 @@ from node_cli.tasks.densities.schema import TableConfig
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from node_cli.schema.run import RunConfig
+
+    class TableRun(RunConfig):
+        """The settings of a run of this task."""
+
+        data: TableConfig
+
+
 _SHOWN_POINTS = 2_000
 _FIGURE_SEED = 0
 
@@ -28,10 +36,11 @@ _FIGURE_SEED = 0
 class CnfTabular(DensityTask):
     """FFJORD's experiment on tables (Grathwohl et al. 2019, section 4.2), on a user's own file."""
 
+    config: TableRun
+
     @cached_property
     def _table(self) -> tuple[Table, Split]:
         data = self.config.data
-        assert isinstance(data, TableConfig)
         assert data.path is not None
         table = read_table(Path(data.path))
         return table, split_table(table, data.validation, data.test, self.config.seed)
@@ -39,7 +48,6 @@ class CnfTabular(DensityTask):
     @property
     def data_label(self) -> str:
         """The name of the file."""
-        assert isinstance(self.config.data, TableConfig)
         return Path(self.config.data.path or "").name
 
     @property
@@ -47,7 +55,7 @@ class CnfTabular(DensityTask):
         """The number of columns."""
         return len(self._table[0].columns)
 
-    def build_model(self) -> nn.Module:
+    def build_model(self) -> NormalizingFlow:
         """A flow that standardises by the mean and the deviation of the training rows."""
         table, split = self._table
         model = build_flow(self.config, self.dimensions)
@@ -61,12 +69,11 @@ class CnfTabular(DensityTask):
         return self.in_batches(split.train, split.validation, split.test, device, TABLE_ORDER)
 
     def figures(
-        self, model: nn.Module, data: EvaluationData, history: Sequence[Mapping[str, float]]
+        self, model: NormalizingFlow, data: EvaluationData, history: Sequence[Mapping[str, float]]
     ) -> dict[str, Figure]:
         """Pairs of the first columns, data and samples; curves over epochs."""
         from node_cli.tasks.densities.figures import pair_plots
 
-        assert isinstance(model, NormalizingFlow)
         assert isinstance(data, OrderedBatches)
         rows = data.examples[:_SHOWN_POINTS]
         generator = torch.Generator().manual_seed(_FIGURE_SEED)
@@ -83,14 +90,13 @@ class CnfTabular(DensityTask):
 
     def audit(
         self,
-        model: nn.Module,
+        model: NormalizingFlow,
         data: EvaluationData,
         draw: bool,
         steps: int,
         tell: Callable[[str], None],
     ) -> Audit:
         """Inversion error on test rows, and their NLL by a Gaussian, for comparison."""
-        assert isinstance(model, NormalizingFlow)
         assert isinstance(data, OrderedBatches)
         metrics = inversion_error(model, next(iter(data)))
         gaussian = nll_of_gaussian(self._table[1].train, data.examples.cpu())

@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from node_cli.config.flow import PenaltyName, TraceConfig, TraceName
 from node_cli.models.ode_solve import OdeSolve
+from node_cli.schema.regularization import PenaltyName
+from node_cli.schema.trace import TraceConfig, TraceName
 from node_cli.solving import SolveSpec
 from node_cli.tasks.densities.flow_dynamics import FlowDynamics, draw_noise
 from node_cli.tasks.densities.flow_field import DifferentiatedField, FlowField
@@ -106,7 +107,7 @@ class ContinuousFlow(nn.Module):
             1 if fractions[-1] >= fractions[0] else -1,
         )
         parameters = self.field.parameters()
-        values = self.solve(dynamics, state, fractions, parameters, passive=len(penalties))
+        values = self.solve(dynamics, state, fractions, parameters, outside_norm=len(penalties))
         parts = (values,) if isinstance(values, Tensor) else values
         if len(places) == 2:
             parts = tuple(part[-1] for part in parts)

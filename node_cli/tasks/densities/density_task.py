@@ -7,17 +7,17 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from typing import ClassVar
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from node_cli.config.run import RunConfig
 from node_cli.errors import ConfigError
+from node_cli.schema.run import RunConfig
 from node_cli.solving import SolveSpec
 from node_cli.tasks.base import Batch, BestMetric, Task
 from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
 from node_cli.tasks.densities.schema import FlowConfig
 
 
-class DensityTask(Task):
+class DensityTask(Task[NormalizingFlow]):
     """Maximum likelihood of points, with the integrals of the ``regularization`` group."""
 
     best: ClassVar[BestMetric] = BestMetric("nll", "min", "NLL", "nats")
@@ -27,7 +27,7 @@ class DensityTask(Task):
     def dimensions(self) -> int:
         """The number of coordinates of a point."""
 
-    def build_model(self) -> nn.Module:
+    def build_model(self) -> NormalizingFlow:
         """A flow from a Gaussian base to the data.
 
         Raises:
@@ -35,7 +35,7 @@ class DensityTask(Task):
         """
         return build_flow(self.config, self.dimensions)
 
-    def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, model: NormalizingFlow, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         r"""The mean negative log-likelihood in nats, in standardised units, plus penalties.
 
         .. math:: -\frac{1}{N} \sum_n \log p(x_n) + \sum_k \lambda_k \frac{1}{N} \sum_n
@@ -43,7 +43,6 @@ class DensityTask(Task):
 
         The metrics are ``nll``, in the units of the data, and the mean of each integral.
         """
-        assert isinstance(model, NormalizingFlow)
         likelihood = model(batch)
         nll = -likelihood.log_density.mean()
         loss = nll - float(model.scale.log().sum())
@@ -54,13 +53,12 @@ class DensityTask(Task):
             metrics[name] = integral.detach()
         return loss, metrics
 
-    def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
+    def evaluate(self, model: NormalizingFlow, batches: Iterable[Batch]) -> dict[str, float]:
         """``loss`` without penalties, ``nll`` and ``bits_per_dim`` over all points.
 
         ``nll``, in nats, and ``bits_per_dim`` are in the units of the data, ``loss`` in
         standardised ones.
         """
-        assert isinstance(model, NormalizingFlow)
         total, count = 0.0, 0
         for points in batches:
             log_density = model(points).log_density

@@ -8,7 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from node_cli.config.flow import NoiseName, PenaltyName, TraceName
+from node_cli.schema.regularization import PenaltyName
+from node_cli.schema.trace import NoiseName, TraceName
 from node_cli.tasks.densities.flow_field import FlowField
 
 Direction = Literal[-1, 1]

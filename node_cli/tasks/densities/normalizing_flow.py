@@ -8,7 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from node_cli.config.flow import PenaltyName, TraceConfig
+from node_cli.schema.regularization import PenaltyName
+from node_cli.schema.trace import TraceConfig
 from node_cli.solving import SolveSpec
 from node_cli.tasks.densities.continuous_flow import ContinuousFlow
 from node_cli.tasks.densities.moving_batch_norm import MovingBatchNorm

@@ -143,7 +143,7 @@ class HypernetworkField(PerceptronField):
 
     @property
     def hidden_layers(self) -> int:
-        """One."""
+        """One, of ``width`` units."""
         return 1
 
     def maps(self, t: Tensor) -> list[AffineMap]:
@@ -256,7 +256,7 @@ class LayeredField(PerceptronField):
 
     @property
     def hidden_layers(self) -> int:
-        """As many as ``hidden`` has."""
+        """One for each width in ``hidden``."""
         return len(self.layers) - 1
 
     def maps(self, t: Tensor) -> list[AffineMap]:

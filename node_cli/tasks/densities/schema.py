@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from node_cli.config.data import DataSchema
-from node_cli.config.matrix import is_covariance
-from node_cli.config.model import ModelSchema
-from node_cli.config.schema import (
+from node_cli.schema.base import (
     AsTuple,
     BetweenZeroAndOne,
     Count,
@@ -20,12 +17,15 @@ from node_cli.config.schema import (
     Text,
     listed_as_yaml,
 )
+from node_cli.schema.data import DataSchema
+from node_cli.schema.model import ModelSchema
+from node_cli.tasks.densities.covariance import is_covariance
 from node_cli.tasks.own_settings import OwnField
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from node_cli.config.run import RunConfig
+    from node_cli.schema.run import RunConfig
 
 Row = Annotated[tuple[float, ...], AsTuple, "a list of numbers"]
 Covariance = Annotated[
@@ -73,7 +73,7 @@ class FlowConfig(ModelSchema):
 
     @property
     def interval(self) -> float:
-        """T."""
+        """The length of each flow."""
         return self.T
 
     @property
@@ -129,7 +129,7 @@ class HypernetworkConfig(PerceptronFlowConfig):
 
     @property
     def hidden_layers(self) -> int:
-        """That of the hidden units."""
+        """The field has one hidden layer."""
         return 1
 
 
@@ -151,7 +151,7 @@ class LayeredFlowConfig(PerceptronFlowConfig):
 
     @property
     def hidden_layers(self) -> int:
-        """As many as are listed."""
+        """One for each width in ``hidden``."""
         return len(self.hidden)
 
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import field_validator, model_validator
 
-from node_cli.config.data import DataSchema
-from node_cli.config.model import ModelSchema
-from node_cli.config.schema import Count, Positive, Text
+from node_cli.schema.base import Count, Positive, Text
+from node_cli.schema.data import DataSchema
+from node_cli.schema.model import ModelSchema
 from node_cli.tasks.own_settings import OwnField
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from node_cli.config.run import RunConfig
+    from node_cli.schema.run import RunConfig
 
 TRAINING_IMAGES = {"mnist-mini": 6_000, "mnist": 60_000, "fashion-mnist": 60_000}
 
@@ -52,7 +52,7 @@ class OdeClassifierConfig(ImageClassifierConfig):
 
     @property
     def interval(self) -> float:
-        """T."""
+        """From 0 to T."""
         return self.T
 
 

@@ -7,41 +7,48 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
 from node_cli.tasks.images.batches import EvalBatches, TrainBatches
 from node_cli.tasks.images.classifier import ImageClassifier
 from node_cli.tasks.images.mnist import ImageSets, load
-from node_cli.tasks.images.schema import ImageClassifierConfig, ImagesConfig
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from node_cli.schema.run import RunConfig
+    from node_cli.tasks.images.schema import ImageClassifierConfig, ImagesConfig
+
+    class ImagesRun(RunConfig):
+        """The settings of a run of this task."""
+
+        model: ImageClassifierConfig
+        data: ImagesConfig
+
+
 _SHOWN_SAMPLES = 24
 
 
-class MnistOdeNet(Task):
+class MnistOdeNet(Task[ImageClassifier]):
     """The supervised experiment of Chen et al. 2018, section 3."""
 
+    config: ImagesRun
     best: ClassVar[BestMetric] = BestMetric("accuracy", "max")
 
     @cached_property
     def images(self) -> ImageSets:
         """The three sets of images, read once."""
-        assert isinstance(self.config.data, ImagesConfig)
         return load(self.config.data)
 
-    def build_model(self) -> nn.Module:
+    def build_model(self) -> ImageClassifier:
         """The network of the ``model`` group, solved as the solver groups say."""
-        assert isinstance(self.config.model, ImageClassifierConfig)
         return ImageClassifier(self.config.model, self.spec, classes=len(self.images.classes))
 
     def loaders(self, device: torch.device) -> Loaders:
         """Batches of ``(images [B, 1, 28, 28], labels [B])``."""
         data = self.config.data
-        assert isinstance(data, ImagesConfig)
         return Loaders(
             train=TrainBatches(
                 self.images.train,
@@ -54,14 +61,14 @@ class MnistOdeNet(Task):
             test=EvalBatches(self.images.test, data.eval_batch_size, device),
         )
 
-    def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, model: ImageClassifier, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Cross-entropy in nats, and the accuracy on the batch."""
         images, labels = batch
         logits = model(images)
         accuracy = (logits.detach().argmax(dim=1) == labels).float().mean()
         return functional.cross_entropy(logits, labels), {"accuracy": accuracy}
 
-    def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
+    def evaluate(self, model: ImageClassifier, batches: Iterable[Batch]) -> dict[str, float]:
         """Mean cross-entropy in nats and accuracy over all images."""
         loss, correct, count = 0.0, 0, 0
         for images, labels in batches:
@@ -72,7 +79,7 @@ class MnistOdeNet(Task):
         return {"loss": loss / count, "accuracy": correct / count}
 
     def figures(
-        self, model: nn.Module, data: EvaluationData, history: Sequence[Mapping[str, float]]
+        self, model: ImageClassifier, data: EvaluationData, history: Sequence[Mapping[str, float]]
     ) -> dict[str, Figure]:
         """Samples with predictions, the confusion matrix and the curves over epochs."""
         from node_cli.tasks.images.figures import confusion_matrix, labelled_samples

@@ -6,9 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from node_cli.config.data import DataSchema
-from node_cli.config.model import ModelSchema
-from node_cli.config.schema import (
+from node_cli.schema.base import (
     AsTuple,
     BetweenZeroAndOne,
     Count,
@@ -17,6 +15,8 @@ from node_cli.config.schema import (
     Positive,
     Text,
 )
+from node_cli.schema.data import DataSchema
+from node_cli.schema.model import ModelSchema
 
 GRID_POINTS = 100  # of the observed interval of a spiral or of a periodic series
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from node_cli.data.batches import OrderedBatches
 from node_cli.solving import record_solves, total
@@ -37,7 +37,18 @@ from node_cli.tasks.series.synthetic import periodic, spirals
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from node_cli.schema.run import RunConfig
     from node_cli.tasks.series.figures import Shown
+    from node_cli.tasks.series.schema import AutoregressiveConfig, SeriesConfig
+
+    class SeriesRun(RunConfig):
+        """The settings of a run of this task."""
+
+        model: LatentOdeConfig | RnnVaeConfig | AutoregressiveConfig
+        data: SeriesConfig
+
+
+SeriesModel = LatentSeriesModel | Autoregressive
 
 _SCORED: tuple[Role, ...] = ("observed", "unseen", "forward", "backward")
 _SHOWN_SERIES = 6
@@ -46,9 +57,10 @@ _SHOWN_LATENT = 40
 _WALK = 7
 
 
-class LatentSeries(Task):
+class LatentSeries(Task[SeriesModel]):
     """The experiments of Chen et al. 2018, section 5, and of Rubanova et al. 2019."""
 
+    config: SeriesRun
     best: ClassVar[BestMetric] = BestMetric("loss", "min", "negative ELBO", "nats a series")
 
     @cached_property
@@ -59,14 +71,13 @@ class LatentSeries(Task):
             DataError: a file cannot be used.
         """
         data, seed = self.config.data, self.config.seed
-        assert isinstance(data, SeriesConfig)
         if isinstance(data, SpiralsConfig):
             return spirals(data, seed)
         if isinstance(data, PeriodicConfig):
             return periodic(data, seed)
         return read_series(data, seed).parts
 
-    def build_model(self) -> nn.Module:
+    def build_model(self) -> SeriesModel:
         """The model of the ``model`` group."""
         config, spec = self.config.model, self.spec
         dimensions = self.parts[0].values.shape[-1]
@@ -78,7 +89,6 @@ class LatentSeries(Task):
             return LatentOde(config, dimensions, masked, spec)
         if isinstance(config, RnnVaeConfig):
             return RnnVae(config, dimensions, masked, spec)
-        assert isinstance(config, AutoregressiveConfig)
         return Autoregressive(config, dimensions, masked, spec)
 
     def loaders(self, device: torch.device) -> Loaders:
@@ -86,7 +96,7 @@ class LatentSeries(Task):
         train, validation, test = self.parts
         return self.in_batches(train, validation, test, device, ORDER)
 
-    def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def loss(self, model: SeriesModel, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean negative ELBO of a series in nats, or its negative log-likelihood.
 
         Of a latent-variable model the KL counts by its weight at this point of the run. Only
@@ -98,7 +108,6 @@ class LatentSeries(Task):
                 loss = -model(series).log_likelihood.mean()
             return loss, {"nfe_encoder": torch.tensor(float(total(solves).nfe_forward))}
         config = self.config.model
-        assert isinstance(model, LatentSeriesModel)
         assert isinstance(config, VariationalConfig)
         with record_solves() as encoding:
             posterior = model.encoder(series)
@@ -114,7 +123,7 @@ class LatentSeries(Task):
             "nfe_decoder": torch.tensor(float(total(decoding).nfe_forward)),
         }
 
-    def evaluate(self, model: nn.Module, batches: Iterable[Batch]) -> dict[str, float]:
+    def evaluate(self, model: SeriesModel, batches: Iterable[Batch]) -> dict[str, float]:
         """``loss`` with the whole KL, and errors at the points of each role.
 
         ``rmse_observed`` is that of the reconstruction, ``mse_unseen`` of points inside of the
@@ -151,7 +160,10 @@ class LatentSeries(Task):
         return metrics
 
     def figures(
-        self, model: nn.Module, data: EvaluationData, history: Sequence[Mapping[str, float]]
+        self,
+        model: SeriesModel,
+        data: EvaluationData,
+        history: Sequence[Mapping[str, float]],
     ) -> dict[str, Figure]:
         """Reconstructions, latent trajectories, a walk through the latent space, and curves."""
         from node_cli.figures.curves import curves_by_epoch
@@ -203,12 +215,11 @@ class LatentSeries(Task):
                 )
         return drawn
 
-    def _predicted(self, model: nn.Module, series: Series) -> tuple[Tensor, dict[str, Tensor]]:
+    def _predicted(self, model: SeriesModel, series: Series) -> tuple[Tensor, dict[str, Tensor]]:
         """Predicted values ``[B, P, D]`` at all points, and metrics of each series, ``[B]``."""
         if isinstance(model, Autoregressive):
             return model(series).mean, {"loss": -model(series.only("observed")).log_likelihood}
         config = self.config.model
-        assert isinstance(model, LatentSeriesModel)
         assert isinstance(config, VariationalConfig)
         found = model(series, config.iwae_samples)
         loss, divergence = negative_elbo(found, 1.0)
@@ -219,7 +230,7 @@ class LatentSeries(Task):
         }
         return found.mean.mean(dim=0), values
 
-    def _shown(self, model: nn.Module, series: Series) -> list[Shown]:
+    def _shown(self, model: SeriesModel, series: Series) -> list[Shown]:
         from node_cli.tasks.series.figures import Shown
 
         if isinstance(model, Autoregressive):

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.autograd.functional import jacobian
 
-from node_cli.config.flow import TraceConfig
+from node_cli.schema.trace import TraceConfig
 from node_cli.solving import SolveSpec
 from node_cli.tasks.densities.flow_dynamics import draw_noise
 from node_cli.tasks.densities.moving_batch_norm import MovingBatchNorm

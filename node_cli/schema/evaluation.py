@@ -1,0 +1,52 @@
+"""The group ``evaluation``: how ODEs are solved in validation, test and figures."""
+
+from __future__ import annotations
+
+from pydantic import model_validator
+
+from node_cli.methods import METHODS
+from node_cli.schema.base import Count, NonNegative, Positive, Schema
+from node_cli.schema.spelling import no_such
+
+
+class EvaluationConfig(Schema):
+    """What evaluation does otherwise than training; null: the same.
+
+    Attributes:
+        solver: name of the solver.
+        tolerance: relative and absolute tolerance at once.
+        rtol: relative tolerance.
+        atol: absolute tolerance.
+        step_size: longest step of a fixed-step solver.
+        num_steps: the longest step is the whole interval divided by it; replaces ``step_size``.
+    """
+
+    solver: str | None
+    tolerance: Positive | None
+    rtol: NonNegative | None
+    atol: NonNegative | None
+    step_size: Positive | None
+    num_steps: Count | None
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything is given."""
+        return any(value is not None for value in self.model_dump().values())
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> EvaluationConfig:
+        if self.solver is not None and self.solver not in METHODS:
+            raise ValueError(no_such("solver", "evaluation.solver", self.solver, sorted(METHODS)))
+        for key in ("rtol", "atol"):
+            if self.tolerance is not None and getattr(self, key) is not None:
+                raise ValueError(
+                    f"evaluation.tolerance={self.tolerance:g}"
+                    f" evaluation.{key}={getattr(self, key):g}: the tolerance is both rtol and"
+                    " atol; give the one or the others."
+                )
+        if self.step_size is not None and self.num_steps is not None:
+            raise ValueError(
+                f"evaluation.step_size={self.step_size:g} evaluation.num_steps={self.num_steps}:"
+                " give the one or the other, not both."
+            )
+        return self
