@@ -23,7 +23,13 @@ from node_cli.command_line.overrides import cells, check, quoted, split, with_al
 from node_cli.command_line.resumption import resume, resume_command, resumed_folder
 from node_cli.console import tell_the_start
 from node_cli.errors import ConfigError, DisagreementError
-from node_cli.plugins.in_use import check_recorded, require, stored_members, use_plugins
+from node_cli.plugins.in_use import (
+    check_recorded,
+    hide_shadowed,
+    require,
+    stored_members,
+    use_plugins,
+)
 from node_cli.schema.catalogue import Catalogue
 from node_cli.schema.location import conf_dir
 from node_cli.single_run import run_single
@@ -68,6 +74,7 @@ def read_command(arguments: Sequence[str]) -> tuple[Flags, Path, Catalogue]:
         flags.overrides = _full_overrides(flags)
     folders = [conf] if flags.config_dir is None else [conf, flags.config_dir]
     catalogue = Catalogue(folders, stored_members())
+    hide_shadowed(catalogue)
     if takes_settings:
         check(flags.overrides, catalogue)
     register_fresh_folder(claim=False)

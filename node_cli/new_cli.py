@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import keyword
 import re
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+
+import yaml
 
 from node_cli.command import ABOUT_DEBUG, DEBUG, run_command
 from node_cli.command_line.sentence_parser import SentenceParser
@@ -66,7 +69,7 @@ def _with_own_fields() -> dict[str, str]:
 
 def _write(name: str, task: str | None) -> Path:
     group = "task" if task is None else "model"
-    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+    if not _NAME.fullmatch(name):
         raise ConfigError(
             f"{name}: a name begins with a letter and is made of letters, digits, - and _, as in"
             " node-new pendulum."
@@ -88,16 +91,37 @@ def _write(name: str, task: str | None) -> Path:
     if path.exists():
         raise ConfigError(f"{path} is there already; choose another name, or move it away.")
     text = resources.files(package).joinpath(template).read_text(encoding="utf-8")
+    if _means_something_else(name, text):
+        raise ConfigError(f"{name}: this word means something else in the file; choose another.")
     write_text(path, _named(text, name, path))
     return path
 
 
+def _means_something_else(name: str, text: str) -> bool:
+    """Whether a name is one of Python's, of YAML's, or of the template's own."""
+    camel = _camel(name)
+    if keyword.iskeyword(name) or keyword.iskeyword(camel) or yaml.safe_load(name) != name:
+        return True
+    bound = {
+        alias.asname or alias.name
+        for node in ast.parse(text).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    bound |= {n.name for n in ast.parse(text).body if isinstance(n, ast.ClassDef | ast.FunctionDef)}
+    return bool(bound & {camel, f"{camel}Net", f"{camel}Data"})
+
+
 def _named(text: str, name: str, path: Path) -> str:
     """A template, in which things are called example, with the name that the user wants."""
-    camel = "".join(part[:1].upper() + part[1:] for part in re.split(r"[-_]+", name))
+    camel = _camel(name)
     text = text.replace("example.py", path.name)
     text = re.sub(r"\bexample\b", name, text)
     return re.sub(r"\bExample(?=\b|[A-Z])", camel, text)
+
+
+def _camel(name: str) -> str:
+    return "".join(part[:1].upper() + part[1:] for part in re.split(r"[-_]+", name))
 
 
 def _first_commands(path: Path) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from node_cli.errors import CheckpointError, ConfigError
-from node_cli.run_folder.own_files import OwnFiles, real_path
+from node_cli.run_folder.own_files import OwnFiles, absolute, real_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,7 @@ def load(folder: str | Path, plugins: Sequence[str | Path] = ()) -> Run:
     """
     from node_cli.report.record import is_run_folder
 
-    path = Path(folder).expanduser().absolute()
+    path = absolute(Path(folder))
     if not path.is_dir() or not is_run_folder(path):
         raise ConfigError(
             f"{path}: this is not the folder of a run; give one, such as outputs/TASK/DATE_TIME."

@@ -12,8 +12,9 @@ A task:
   what its methods give.
 - ``ModelSettings``, ``BaselineSettings``, ``DataSettings``: settings of its models and data. The
   kinds of values are ``Count``, ``Whole``, ``Positive``, ``NonNegative``, ``FromZeroToOne``,
-  ``BetweenZeroAndOne`` and ``Text``, beside ``bool``, ``float``, ``Literal`` and what else pydantic
-  knows.
+  ``BetweenZeroAndOne`` and ``Text``, beside ``bool``, ``int``, ``float``, ``str``, ``Literal``,
+  lists and tuples of them (``tuple[Count, ...]``), and ``None`` (``Text | None``). A range of your
+  own is ``Annotated[int, Field(ge=2), "an integer >= 2"]``, with the words in which it is told.
 - ``TaskEntry``: a task in a list ``TASKS``, by which a package need not import torch before one of
   its tasks is trained.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -11,8 +11,8 @@ from torch import Tensor
 from node_cli.data.random_streams import random_stream
 from node_cli.errors import DataError
 
-# A tensor, a tuple of tensors, or a class of its own with a length, ``to`` and indexing: the first
-# dimension of each tensor goes over the examples.
+# A tensor; a tuple, list or dictionary of tensors; or a class of its own with a length, ``to`` and
+# indexing. The first dimension of each tensor goes over the examples.
 Examples = Any
 
 ORDER = 1000  # the stream of random numbers that shuffles, where a task names no other
@@ -97,11 +97,12 @@ def number_of(examples: Examples) -> int:
     """How many examples there are.
 
     Raises:
-        ValueError: the tensors of a tuple do not agree on it.
+        ValueError: the tensors of a tuple, list or dictionary do not agree on it.
     """
-    if not isinstance(examples, tuple):
+    parts = _parts(examples)
+    if parts is None:
         return len(examples)
-    counts = {len(part) for part in examples}
+    counts = {number_of(part) for part in parts}
     if len(counts) != 1:
         raise ValueError(
             f"the tensors of the examples have lengths {sorted(counts)}: the first dimension of"
@@ -112,13 +113,25 @@ def number_of(examples: Examples) -> int:
 
 def some_of(examples: Examples, places: Tensor | slice) -> Examples:
     """The examples at some places, of the same kind."""
-    if isinstance(examples, tuple):
-        return tuple(part[places] for part in examples)
-    return examples[places]
+    return _each(examples, lambda part: part[places])
 
 
 def moved(examples: Examples, device: torch.device) -> Examples:
     """The same examples on a device."""
-    if isinstance(examples, tuple):
-        return tuple(part.to(device) for part in examples)
-    return examples.to(device)
+    return _each(examples, lambda part: part.to(device))
+
+
+def _parts(examples: Examples) -> list[Examples] | None:
+    """The tensors of a tuple, list or dictionary; None: it is one thing."""
+    if isinstance(examples, dict):
+        return list(examples.values())
+    return list(examples) if isinstance(examples, tuple | list) else None
+
+
+def _each(examples: Examples, change: Callable[[Examples], Examples]) -> Examples:
+    if isinstance(examples, dict):
+        return {name: _each(part, change) for name, part in examples.items()}
+    if isinstance(examples, tuple | list):
+        changed = (_each(part, change) for part in examples)
+        return type(examples)(*changed) if hasattr(examples, "_fields") else type(examples)(changed)
+    return change(examples)

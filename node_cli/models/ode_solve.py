@@ -12,7 +12,9 @@ from torch import Tensor, nn
 
 from node_cli.solving import SolveSpec, solve
 from node_cli.solving.counted_field import VectorField
+from node_cli.solving.field_result import FieldError
 from node_cli.solving.state import State
+from node_cli.source_place import place_of
 
 
 class OdeSolve(nn.Module):
@@ -67,10 +69,11 @@ class OdeSolve(nn.Module):
 
         Raises:
             SolverError: the solve failed.
+            FieldError: the field's weights are not known, and the adjoint mode needs them.
         """
         first = y0 if isinstance(y0, Tensor) else y0[0]
-        if parameters is None and isinstance(field, nn.Module):
-            parameters = field.parameters()
+        if parameters is None:
+            parameters = self._weights(field)
         if self.log_time is None:
             if not isinstance(times, Tensor):
                 times = first.new_tensor([self._end_time * time for time in times])
@@ -80,9 +83,23 @@ class OdeSolve(nn.Module):
         if not isinstance(times, Tensor):
             times = first.new_tensor(times)
         scaled = _TimeScaled(field, self.log_time)
-        learned = (*(parameters or ()), self.log_time)
+        learned = (*parameters, self.log_time)
         spec = self.spec.in_units_of(self._end_time)
         return solve(scaled, y0, times, spec, learned, outside_norm).values
+
+    def _weights(self, field: VectorField) -> Iterable[Tensor]:
+        """What gets gradients where nothing else is said: the weights of a module."""
+        module = getattr(field, "__self__", field)  # of one of its methods too
+        if isinstance(module, nn.Module):
+            return module.parameters()
+        if torch.is_grad_enabled() and self.spec.adjoint != "direct":
+            where = place_of(field)
+            raise FieldError(
+                f"{where + ': ' if where else ''}the vector field is no module, so that its weights"
+                f" are not known and get no gradient with adjoint={self.spec.adjoint}. Give the"
+                " module itself, or parameters=..., which are () where it has none."
+            )
+        return ()
 
 
 class ODEBlock(nn.Module):

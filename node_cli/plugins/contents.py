@@ -18,11 +18,18 @@ from node_cli.schema.base import Schema
 from node_cli.schema.data import DataSchema
 from node_cli.schema.explanation import explain
 from node_cli.schema.model import ModelSchema
-from node_cli.source_place import line_of_setting, place, place_of
+from node_cli.source_place import line_of_setting, place, place_of, place_of_failure
 from node_cli.tasks.entry import MemberSchema, TaskEntry, names_of
 from node_cli.tasks.own_settings import OwnField
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_METHODS = {
+    "build_model": (),
+    "loaders": ("device",),
+    "loss": ("model", "batch"),
+    "evaluate": ("model", "batches"),
+    "figures": ("model", "data", "history"),
+}
 
 
 def plugin_of(module: ModuleType, name: str, digest: str, path: Path | None) -> Plugin:
@@ -41,15 +48,17 @@ def plugin_of(module: ModuleType, name: str, digest: str, path: Path | None) -> 
     Raises:
         ConfigError: it brings nothing, or something that cannot be used; says where.
     """
-    listed = getattr(module, "TASKS", None)
+    listed = vars(module).get("TASKS")
     if listed is None:
         classes = list(_own_classes(module))
         tasks = [_entry_of(module, task) for task in _tasks_among(classes)]
         fields = [one for one in classes if issubclass(one, OwnField)]
     else:
-        tasks, fields = list(listed), list(getattr(module, "FIELDS", ()))
-        if not all(isinstance(entry, TaskEntry) for entry in tasks):
+        if not isinstance(listed, list | tuple) or not all(
+            isinstance(entry, TaskEntry) for entry in listed
+        ):
             raise ConfigError(f"{name}: TASKS must be a list of TaskEntry objects.")
+        tasks, fields = list(listed), list(vars(module).get("FIELDS", ()))
     plugin = Plugin(name, digest, path, tuple(tasks), tuple(fields))
     if not tasks and not fields:
         raise ConfigError(
@@ -63,7 +72,8 @@ def plugin_of(module: ModuleType, name: str, digest: str, path: Path | None) -> 
 
 def default_values(schema: type[Schema]) -> dict[str, Any]:
     """The defaults of all settings, as plain values."""
-    return schema.model_construct().model_dump(mode="json", warnings=False)
+    settings = set(schema.model_fields)
+    return schema.model_construct().model_dump(mode="json", include=settings, warnings=False)
 
 
 def description_of(thing: type) -> str:
@@ -73,14 +83,21 @@ def description_of(thing: type) -> str:
 
 
 def _own_classes(module: ModuleType) -> Iterator[type]:
-    """The classes that are written in a module, but for those that others there build on."""
+    """The classes that are written in a module.
+
+    One that others there build on counts if it has a name of its own.
+    """
     own = [
         thing
         for thing in vars(module).values()
         if isinstance(thing, type) and thing.__module__ == module.__name__
     ]
     bases = {base for one in own for base in one.__mro__[1:]}
-    return (one for one in dict.fromkeys(own) if one not in bases)
+    return (one for one in dict.fromkeys(own) if one not in bases or _has_own_name(one))
+
+
+def _has_own_name(thing: type) -> bool:
+    return "name" in thing.__dict__ or "name" in inspect.get_annotations(thing)
 
 
 def _tasks_among(classes: Sequence[type]) -> list[type]:
@@ -118,6 +135,14 @@ def _entry_of(module: ModuleType, task: Any) -> TaskEntry:
     settings = getattr(task, "defaults", {})
     if not isinstance(settings, Mapping) or not all(isinstance(key, str) for key in settings):
         raise ConfigError(f"{where}.defaults must be a dict, as in {{'trainer.max_epochs': 20}}.")
+    for key, value in settings.items():
+        if not _is_plain(value):
+            raise ConfigError(
+                f"{where}.defaults: {key}={value!r}: must be a text, a number, a truth value,"
+                " None or a list of them. Settings of a group are given one by one, as in"
+                " 'trainer.max_epochs': 20."
+            )
+    _check_methods(task, where)
     solving = [schema for schema in task.models if schema.model_construct().solves_an_ode]
     return TaskEntry(
         name,
@@ -128,6 +153,25 @@ def _entry_of(module: ModuleType, task: Any) -> TaskEntry:
         description=description_of(task),
         defaults=settings,
     )
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _check_methods(task: type, where: str) -> None:
+    """The methods of a task can be called as the training calls them."""
+    for name, arguments in _METHODS.items():
+        method = getattr(task, name)
+        try:
+            inspect.signature(method).bind(None, *arguments)
+        except TypeError as error:
+            raise ConfigError(
+                f"{place_of(method) or where}: {task.__name__}.{name} must take"
+                f" ({', '.join(['self', *arguments])})."
+            ) from error
 
 
 def _is(thing: object, base: type) -> bool:
@@ -171,3 +215,9 @@ def _check_schema(schema: MemberSchema) -> None:
             setting = str(wrong[0]["loc"][0])
             told = explain(schema, error)[0]
             raise ConfigError(f"{where(setting)}: the default is not allowed: {told}") from error
+    except Exception as error:  # of pydantic, or of a validator of the user's
+        said = next(iter(str(error).splitlines()), "").rstrip(".")
+        raise ConfigError(
+            f"{place_of_failure(error) or where('name')}: {schema.__name__} cannot be used as"
+            f" settings ({type(error).__name__}: {said})."
+        ) from error

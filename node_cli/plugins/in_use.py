@@ -17,7 +17,7 @@ from node_cli.schema.run import RunConfig
 
 if TYPE_CHECKING:
     from node_cli.plugins.plugin import Plugin
-    from node_cli.schema.catalogue import StoredMember
+    from node_cli.schema.catalogue import Catalogue, StoredMember
 
 VARIABLE = "NODE_CLI_PLUGINS"
 GROUP = "node_cli.tasks"  # of entry points, by which packages name a module
@@ -82,7 +82,7 @@ def require(
         if any(used.digest == plugin.digest for used in _in_use):
             continue
         kind = "package" if plugin.path is None else "plugin"
-        if any(used.name.split()[0] == plugin.name.split()[0] for used in _in_use):
+        if any(_is_kin(used.record, plugin) for used in _in_use):
             raise ConfigError(
                 f"{subject}: the {kind} {plugin.name} has changed since it was made (its SHA-256"
                 f" was {plugin.digest[:12]}...). Give it as it was, or start a new run."
@@ -95,6 +95,13 @@ def require(
         raise ConfigError(
             f"{subject}: it was made with the {kind} {plugin.name}, which is not in use; {advice}."
         )
+
+
+def _is_kin(one: RecordedPlugin, other: RecordedPlugin) -> bool:
+    """Whether they are versions of one file or of one package."""
+    if one.path is None or other.path is None:
+        return one.path == other.path and one.name.split(" ")[0] == other.name.split(" ")[0]
+    return one.name == other.name
 
 
 def use_plugins(files: Sequence[Path]) -> None:
@@ -151,3 +158,11 @@ def stored_members() -> list[StoredMember]:
     from node_cli.plugins.members import members_of
 
     return members_of(_in_use)
+
+
+def hide_shadowed(catalogue: Catalogue) -> None:
+    """Have Hydra find no member that a YAML file of the user's own replaces."""
+    if _in_use:
+        from node_cli.plugins.members import store
+
+        store(one for one in stored_members() if catalogue.groups[one.group][one.name] == one)

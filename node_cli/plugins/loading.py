@@ -84,7 +84,7 @@ def _refuse_unknown_settings(plugins: Sequence[Plugin]) -> None:
             for key, value in task.defaults.items():
                 where = f"{_place(plugin, task, 'defaults')}: {key}={value}"
                 if key in catalogue.groups:
-                    if value not in catalogue.groups[key]:
+                    if not isinstance(value, str) or value not in catalogue.groups[key]:
                         members = catalogue.groups[key]
                         raise ConfigError(
                             f"{where}: there is no such {key}{did_you_mean(str(value), members)}"

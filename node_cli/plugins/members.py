@@ -52,12 +52,17 @@ def _of_the_task(task: TaskEntry) -> dict[str, Any]:
     }
     for name, value in task.defaults.items():
         group, *inner = name.split(".")
-        if not inner:
+        if not inner and isinstance(value, str):
             chosen[group] = value
+            continue
+        if not inner:
+            values[group] = value  # such as the seed
             continue
         place = values
         for part in (group, *inner[:-1]):
-            place = place.setdefault(part, {})
+            if not isinstance(place.get(part), dict):
+                place[part] = {}
+            place = place[part]
         place[inner[-1]] = list(value) if isinstance(value, tuple) else value
     defaults = [{f"override /{group}": member} for group, member in chosen.items()]
     return {"defaults": defaults, **values}

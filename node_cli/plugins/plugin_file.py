@@ -87,7 +87,9 @@ def _imported(path: Path, content: bytes) -> ModuleType:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         if before is None:
             del sys.modules[name]
         else:

@@ -67,6 +67,7 @@ def plugins_from(entries: object) -> list[RecordedPlugin]:
         and isinstance(entry["name"], str)
         and isinstance(entry["digest"], str)
         and isinstance(entry["path"], str | None)
+        and f"{entry['name']}{entry['path']}".isprintable()
         for entry in entries
     ):
         raise ValueError(f"{_FILE} is not a list of plugins")

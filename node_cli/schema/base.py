@@ -33,6 +33,14 @@ AboveZeroToOne = Annotated[float, Field(gt=0, le=1), "a number above 0 and up to
 BetweenZeroAndOne = Annotated[float, Field(gt=0, lt=1), "a number between 0 and 1"]
 Text = Annotated[str, Field(min_length=1), "a text that is not empty"]
 
+_PLAIN: dict[Any, str] = {
+    bool: "true or false",
+    int: "an integer",
+    float: "a finite number",
+    str: "a text",
+    NoneType: "null",
+}
+
 # YAML knows lists only; a frozen model holds a tuple.
 AsTuple = BeforeValidator(lambda value: tuple(value) if isinstance(value, list) else value)
 
@@ -47,8 +55,12 @@ def allowed(annotation: Any) -> str:
         return " or ".join(allowed(argument) for argument in arguments)
     if origin is Literal:
         return listed(arguments)
-    plain = {bool: "true or false", int: "an integer", float: "a finite number", str: "a text"}
-    return "null" if annotation is NoneType else plain.get(annotation, "a group of settings")
+    if origin in (list, tuple):
+        kinds = dict.fromkeys(allowed(kind) for kind in arguments if kind is not Ellipsis)
+        return f"a list, each of it {' or '.join(kinds)}"
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return "a group of settings"
+    return _PLAIN.get(annotation, f"a {getattr(annotation, '__name__', annotation)}")
 
 
 def listed_as_yaml(value: Any) -> str:

@@ -33,8 +33,11 @@ def show(value: Any) -> str:
 def _sentence(model: type[BaseModel], problem: ErrorDetails) -> str:
     kind, given = problem["type"], problem["input"]
     path, annotation = _find(model, problem["loc"])
-    if kind == "value_error":  # from a validator of ours: the message is the sentence
-        return str(problem["ctx"]["error"])
+    if kind == "value_error":  # from a validator, whose message is the sentence
+        said = str(problem["ctx"]["error"])
+        if path in said:
+            return said
+        return f"{path}={show(given)}: {' '.join(said.split()) or 'this is refused'}"
     if kind == "extra_forbidden":
         group = path.rpartition(".")[0]
         known = sorted(f"{group}.{field}".lstrip(".") for field in annotation.model_fields)

@@ -5,13 +5,27 @@ A setting is written with its type and its default, and a docstring under it des
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar, get_origin
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, model_validator
 
-from node_cli.schema.base import Count
+from node_cli.schema.base import Count, Schema
 from node_cli.schema.data import DataSchema
 from node_cli.schema.model import ModelSchema
+
+
+def _with_tuples(schema: type[Schema], given: Any) -> Any:
+    """The values given, in which lists are tuples where the settings are: YAML knows lists only."""
+    if not isinstance(given, dict):
+        return given
+    return {
+        name: tuple(value)
+        if isinstance(value, list)
+        and name in schema.model_fields
+        and get_origin(schema.model_fields[name].annotation) is tuple
+        else value
+        for name, value in given.items()
+    }
 
 
 class ModelSettings(ModelSchema):
@@ -22,6 +36,11 @@ class ModelSettings(ModelSchema):
     """
 
     model_config = ConfigDict(defer_build=True)  # those that families promise are seldom used
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_tuples(cls, given: Any) -> Any:
+        return _with_tuples(cls, given)
 
     @property
     def solves_an_ode(self) -> bool:
@@ -45,6 +64,11 @@ class DataSettings(DataSchema):
         batch_size: examples in a training batch.
         eval_batch_size: examples in a batch of validation or test.
     """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_tuples(cls, given: Any) -> Any:
+        return _with_tuples(cls, given)
 
     batch_size: Count = 64
     eval_batch_size: Count = 500

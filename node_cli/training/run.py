@@ -32,6 +32,7 @@ from node_cli.training.recorder import Recorder
 from node_cli.training.report_lines import closing_parts, opening_parts, where_lines
 from node_cli.training.seeds import random_states, restore_random_states
 from node_cli.training.summary import Outcome, write_summary
+from node_cli.training.task_results import exits_told
 from node_cli.training.terminal import Terminal
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ def run(
             resumed = config.trainer.model_copy(update={"resume": str(folder)})
             config = config.model_copy(update={"trainer": resumed})
         terminal = Terminal(config.trainer.progress, cell or "")
-        with terminal:
+        with terminal, exits_told():
             ready = prepare(config, folder, device, recorder, terminal, stop)
         finished = _finished_before(folder, ready)
         if finished is not None:
@@ -148,7 +149,7 @@ def _carry_out(
     """The run itself; returns its summary."""
     outcome = Outcome(ready.task, ready.model, device, ready.loop.progress)
     try:
-        with terminal:
+        with terminal, exits_told():
             _begin(config, folder, ready, recorder, terminal, device)
             outcome.final = _train_and_test(config, folder, ready.loop)
             recorder.ending()

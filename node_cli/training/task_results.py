@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
 from node_cli.errors import RunError
-from node_cli.source_place import place_of
+from node_cli.source_place import place_of, place_of_failure
 from node_cli.tasks.base import Loaders, Task
 
 if TYPE_CHECKING:
@@ -22,6 +23,20 @@ class TaskError(RunError):
     """A method of a task gave something that training cannot use."""
 
 
+@contextmanager
+def exits_told() -> Iterator[None]:
+    """Put around what calls a task: one that ends Python fails like one that raises.
+
+    Raises:
+        TaskError: it did.
+    """
+    try:
+        yield
+    except SystemExit as end:
+        where = place_of_failure(end) or "the task"
+        raise TaskError(f"{where}: it ends Python (SystemExit: {end.code}) in a run.") from end
+
+
 def checked_model(task: Task[Any], given: Any) -> nn.Module:
     """What ``Task.build_model`` gave: a module with weights.
 
@@ -30,6 +45,10 @@ def checked_model(task: Task[Any], given: Any) -> nn.Module:
     """
     if not isinstance(given, nn.Module):
         raise _unfit(task.build_model, f"gave {_told(given)}", "a torch.nn.Module")
+    if any(nn.parameter.is_lazy(weight) for weight in given.parameters()):
+        raise _unfit(
+            task.build_model, "gave a model with lazy layers", "one whose shapes are all known"
+        )
     if not any(weight.requires_grad for weight in given.parameters()):
         raise _unfit(task.build_model, "gave a model without weights to train", "one with some")
     return given
@@ -43,6 +62,13 @@ def checked_loaders(task: Task[Any], given: Any) -> Loaders:
     """
     if not isinstance(given, Loaders):
         raise _unfit(task.loaders, f"gave {_told(given)}", "Loaders, as Task.in_batches gives")
+    if not hasattr(given.train, "batch"):
+        raise _unfit(
+            task.loaders,
+            f"gave as train {_told(given.train)}, which has no method batch(epoch, index)",
+            "training batches that are a function of both, as Task.in_batches does, so that a run"
+            " can be resumed",
+        )
     for name in ("train", "val", "test"):
         if len(getattr(given, name)) == 0:
             raise _unfit(task.loaders, f"gave no batch of {name}", "at least one")
@@ -65,6 +91,8 @@ def checked_loss(task: Task[Any], given: Any) -> tuple[Tensor, Mapping[str, Any]
             task.loss, "gave a loss without a gradient", "one that depends on the model's weights"
         )
     _check_metrics(task.loss, metrics)
+    if "loss" in metrics:
+        raise _unfit(task.loss, "gave a metric called loss beside the loss", "it another name")
     return loss, metrics
 
 

@@ -55,6 +55,31 @@ BEFORE_A_RUN = {
     ),
     "no loss": ("def loss(", "def lost(", "Pendulum has no loss, which a task needs"),
     "a goal that is none": ('"min"', '"least"', "Pendulum.best must be a BestMetric"),
+    "a type that is not there": (
+        "hidden: Count = 32",
+        "hidden: Cuont = 32",
+        "PendulumNet cannot be used as settings (PydanticUserError: `PendulumNet` is not fully",
+    ),
+    "a type that no setting has": (
+        "hidden: Count = 32",
+        "hidden: torch.dtype = torch.float32",
+        "PendulumNet cannot be used as settings (PydanticSchemaGenerationError",
+    ),
+    "a whole group": (
+        '"trainer.max_epochs": 20',
+        '"trainer": {"max_epochs": 20}',
+        "Pendulum.defaults: trainer={'max_epochs': 20}: must be a text, a number",
+    ),
+    "a group that is a number": (
+        '"optimizer": "adam"',
+        '"optimizer": 3',
+        "optimizer=3: there is no such optimizer",
+    ),
+    "a method that cannot be called": (
+        "def loaders(self, device: torch.device)",
+        "def loaders(self)",
+        "Pendulum.loaders must take (self, device)",
+    ),
     "a setting that is not there": (
         '"trainer.max_epochs"',
         '"trainer.max_epoch"',
@@ -127,6 +152,26 @@ IN_A_RUN = {
         "return Trajectories(Field(self.config.model.hidden), self.spec)",
         "return nn.Tanh()",
         "Pendulum.build_model gave a model without weights to train",
+    ),
+    "a metric called loss": (
+        '{"mae": error',
+        '{"loss": error.detach().sum(), "mae": error',
+        "Pendulum.loss gave a metric called loss beside the loss",
+    ),
+    "an exit from a run": (
+        "        error = model(start",
+        "        raise SystemExit(0)\n        error = model(start",
+        "it ends Python (SystemExit: 0) in a run",
+    ),
+    "lazy layers": (
+        "nn.Linear(2, hidden)",
+        "nn.LazyLinear(hidden)",
+        "Pendulum.build_model gave a model with lazy layers",
+    ),
+    "loaders of another library": (
+        "return self.in_batches(train, validation, test, device)",
+        "return Loaders([train], [validation], [test])",
+        "which has no method batch(epoch, index)",
     ),
     "no loaders": (
         "return self.in_batches(train, validation, test, device)",

@@ -14,6 +14,19 @@ import node_cli
 from node_cli.errors import ConfigError
 
 FLAG = ("--plugin", "pendulum.py")
+KINDS = """hidden: Count = 32
+    widths: tuple[Count, ...] = (4, 5)
+    rates: list[float] = [0.5]
+    label: str | None = None
+    odd: int = 3
+
+    @field_validator("odd")
+    @classmethod
+    def _is_odd(cls, odd: int) -> int:
+        if odd % 2 == 0:
+            raise ValueError("must be odd")
+        return odd
+"""
 
 
 def test_it_trains_as_it_is(tmp_path, node_train, pendulum):
@@ -93,8 +106,20 @@ def test_a_yaml_file_of_the_users_own_still_counts_before_it(tmp_path, node_trai
     members = {"name": "pendulum-data", "points": 7, "swings": 9, "noise": 0.0}
     sizes = {"batch_size": 3, "eval_batch_size": 3}
     (folder / "pendulum-data.yaml").write_text(yaml.safe_dump({**members, **sizes}))
-    shown = node_train(*FLAG, "--config-dir", "mine", "task=pendulum", "--cfg", "job").stdout
-    assert yaml.safe_load(shown)["data"]["points"] == 7
+    shown = node_train(*FLAG, "--config-dir", "mine", "task=pendulum", "--cfg", "job")
+    assert yaml.safe_load(shown.stdout)["data"]["points"] == 7
+    assert shown.stderr == ""
+    small = ("task=pendulum", "model.hidden=4", "trainer.max_steps=1", "trainer.figures=false")
+    done = node_train(*FLAG, "--config-dir", "mine", *small)
+    assert (done.returncode, done.stderr) == (0, "")
+    # A task of the user's own on the plugin's, by the same name.
+    folder = tmp_path / "mine" / "task"
+    folder.mkdir()
+    group = "{name: pendulum, models: [pendulum-net], data: [pendulum-data]}"
+    chosen = "defaults: [override /model: pendulum-net, override /data: pendulum-data]"
+    (folder / "pendulum.yaml").write_text(f"# @package _global_\n{chosen}\ntask: {group}\n")
+    done = node_train(*FLAG, "--config-dir", "mine", *small)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_environment_names_plugins_too(tmp_path, node_train, pendulum):
@@ -271,3 +296,59 @@ def test_two_plugins_go_together_and_one_named_twice_is_one(tmp_path, node_train
     clash = node_train("--plugin", "one.py", "--plugin", "copy.py", "--help")
     assert clash.returncode == 2
     assert "task=one is taken; one.py has one of that name" in clash.stderr
+
+
+def test_settings_of_several_kinds_are_set_and_told(node_train, pendulum):
+    text = pendulum.read_text().replace("hidden: Count = 32", KINDS)
+    also = "import node_cli\nfrom pydantic import field_validator\n"
+    pendulum.write_text(text.replace("import node_cli\n", also))
+    done = node_train(*FLAG, *SMALL, "model.widths=[1,2,3]", "model.label=x", "model.rates=[0.1]")
+    assert done.returncode == 0, done.stderr
+    for word, told in (
+        ("model.widths=3", "model.widths=3: must be a list, each of it an integer >= 1"),
+        ("model.widths=[0]", "model.widths[0]=0: must be an integer >= 1"),
+        ("model.rates=[a]", "model.rates[0]=a: must be a finite number"),
+        ("model.odd=4", "model.odd=4: must be odd"),
+    ):
+        done = node_train(*FLAG, *SMALL, word)
+        assert done.returncode == 2
+        assert told in done.stderr
+
+
+def test_a_task_and_one_that_builds_on_it_are_both_there(node_train, pendulum):
+    more = (
+        '\n\nclass Heavier(Pendulum):\n    """The same, heavier"""\n\n    name = "heavier"\n'
+        '    defaults = {**Pendulum.defaults, "seed": 4}\n'
+    )
+    pendulum.write_text(pendulum.read_text() + more)
+    for task, seed in (("pendulum", 0), ("heavier", 4)):
+        shown = node_train(*FLAG, f"task={task}", "--cfg", "job")
+        assert shown.returncode == 0, shown.stderr
+        assert yaml.safe_load(shown.stdout)["seed"] == seed
+
+
+def test_a_field_whose_weights_are_not_known_is_refused_by_the_adjoint(node_train, pendulum):
+    """It would not be trained, and nobody would know."""
+    start = "        return self.solve(self.field, start, times)"
+    hidden = "        return self.solve(lambda t, y: self.field(t, y), start, times)"
+    pendulum.write_text(pendulum.read_text().replace(start, hidden))
+    assert node_train(*FLAG, *SMALL, "adjoint=direct").returncode == 0
+    for mode in ("full", "seminorm", "checkpointed"):
+        done = node_train(*FLAG, *SMALL, f"adjoint={mode}")
+        assert done.returncode == 1
+        assert f"get no gradient with adjoint={mode}" in done.stderr
+        assert "pendulum.py, line " in done.stderr
+
+
+def test_a_link_and_a_detour_are_the_same_file(tmp_path, node_train, pendulum):
+    (tmp_path / "link.py").symlink_to(pendulum)
+    (tmp_path / "sub").mkdir()
+    again = ("--plugin", "link.py", "--plugin", "sub/../pendulum.py")
+    assert node_train(*FLAG, *again, "task=pendulum", "--dry-run").returncode == 0
+
+
+def test_another_plugin_is_not_taken_for_a_changed_one(tmp_path, node_train, trained, pendulum):
+    other = tmp_path / "pendulum two.py"
+    other.write_text(pendulum.read_text().replace('"pendulum', '"second'))
+    done = node_train("--plugin", other.name, "trainer.resume=run")
+    assert "which is not in use; give it again" in done.stderr

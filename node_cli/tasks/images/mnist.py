@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from node_cli.errors import DataError
+from node_cli.run_folder.own_files import absolute
 from node_cli.tasks.images.download import download
 from node_cli.tasks.images.idx import read_idx
 from node_cli.tasks.images.stratified import proportional_sizes, spread_over_classes
@@ -110,7 +111,7 @@ def load(config: ImagesConfig) -> ImageSets:
         return load_mini(config.validation)
     if config.root is None:
         raise DataError(f"{config.name} needs data.root=PATH, the folder of its files.")
-    root = Path(config.root).expanduser()
+    root = absolute(Path(config.root))
     dataset: Literal["MNIST", "FashionMNIST"] = "MNIST"
     classes = DIGITS
     if config.name == "fashion-mnist":
