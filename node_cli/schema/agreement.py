@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from node_cli.methods import METHODS
 from node_cli.schema.study import GradientFidelityConfig, MemoryScalingConfig
+from node_cli.schema.tolerance import Tolerances
 
 if TYPE_CHECKING:
     from node_cli.schema.run import RunConfig
@@ -129,9 +130,8 @@ def _of_the_backward_solve(config: RunConfig) -> Iterator[str]:
             f"adjoint.step_size={adjoint.step_size:g}: {backward} chooses its own steps. Leave"
             " adjoint.step_size out, or use a fixed-step solver such as adjoint.solver=rk4."
         )
-    rtol = tolerance.rtol if adjoint.rtol is None else adjoint.rtol
-    atol = tolerance.atol if adjoint.atol is None else adjoint.atol
-    yield from _of_the_tolerances("adjoint", rtol, atol)
+    trained = Tolerances(tolerance.rtol, tolerance.atol)
+    yield from _of_the_tolerances("adjoint", trained.or_else(adjoint.rtol, adjoint.atol))
 
 
 def _of_the_evaluation(config: RunConfig) -> Iterator[str]:
@@ -164,12 +164,12 @@ def _of_the_evaluation(config: RunConfig) -> Iterator[str]:
             "evaluation.solver=adams backend=torchdiffeq: torchdiffeq has no adaptive Adams method;"
             " use backend=native."
         )
-    rtol = tolerance.rtol if evaluation.rtol is None else evaluation.rtol
-    atol = tolerance.atol if evaluation.atol is None else evaluation.atol
-    yield from _of_the_tolerances("evaluation", rtol, atol)
+    trained = Tolerances(tolerance.rtol, tolerance.atol)
+    yield from _of_the_tolerances("evaluation", evaluation.tolerances(trained))
 
 
-def _of_the_tolerances(group: str, rtol: float, atol: float) -> Iterator[str]:
+def _of_the_tolerances(group: str, tolerances: Tolerances) -> Iterator[str]:
+    rtol, atol = tolerances
     if rtol == 0 and atol == 0:
         yield (
             f"{group}.rtol={rtol:g} {group}.atol={atol:g}: no solver is without any error; at"

@@ -7,6 +7,7 @@ from pydantic import model_validator
 from node_cli.methods import METHODS
 from node_cli.schema.base import Count, NonNegative, Positive, Schema
 from node_cli.schema.spelling import no_such
+from node_cli.schema.tolerance import Tolerances
 
 
 class EvaluationConfig(Schema):
@@ -27,6 +28,10 @@ class EvaluationConfig(Schema):
     atol: NonNegative | None
     step_size: Positive | None
     num_steps: Count | None
+
+    def tolerances(self, trained: Tolerances) -> Tolerances:
+        """Those of the evaluation, where training has these."""
+        return trained.or_else(self.tolerance, self.tolerance).or_else(self.rtol, self.atol)
 
     @property
     def differs(self) -> bool:

@@ -2,9 +2,29 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pydantic import model_validator
 
 from node_cli.schema.base import NonNegative, Schema
+
+
+class Tolerances(NamedTuple):
+    """What a solve is allowed.
+
+    Attributes:
+        rtol: relative error in one step.
+        atol: absolute error in one step.
+    """
+
+    rtol: float
+    atol: float
+
+    def or_else(self, rtol: float | None, atol: float | None) -> Tolerances:
+        """Those that another group gives in their place; None: these."""
+        return Tolerances(
+            self.rtol if rtol is None else rtol, self.atol if atol is None else atol
+        )
 
 
 class ToleranceConfig(Schema):

@@ -11,6 +11,7 @@ from node_cli.methods import METHODS, SolverKind
 from node_cli.schema.adjoint import ADJOINT_MODES, AdjointMode
 from node_cli.schema.solver import BACKENDS, Backend
 from node_cli.schema.spelling import no_such
+from node_cli.schema.tolerance import Tolerances
 
 if TYPE_CHECKING:
     from node_cli.schema.run import RunConfig
@@ -126,15 +127,13 @@ class SolveSpec:
         evaluation = config.evaluation
         name = evaluation.solver or self.method
         kind = METHODS[name].kind
-        both = evaluation.tolerance
-        rtol = both if evaluation.rtol is None else evaluation.rtol
-        atol = both if evaluation.atol is None else evaluation.atol
+        rtol, atol = evaluation.tolerances(Tolerances(self.rtol, self.atol))
         own_steps = evaluation.step_size is not None or evaluation.num_steps is not None
         return replace(
             self,
             method=name,
-            rtol=self.rtol if rtol is None else rtol,
-            atol=self.atol if atol is None else atol,
+            rtol=rtol,
+            atol=atol,
             step_size=evaluation.step_size if own_steps else self.step_size,
             num_steps=evaluation.num_steps if own_steps else self.num_steps,
             max_steps=(self.max_steps or _MAX_STEPS) if kind == "adaptive" else None,
