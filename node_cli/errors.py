@@ -116,11 +116,17 @@ def told(error: Exception) -> str:
             " more memory."
         )
     else:
-        said = " ".join(str(error).split()).rstrip(".")
         where = place_of_failure(error)
-        kind = f"{where}: {type(error).__name__}" if where else f"unexpected {type(error).__name__}"
-        text = f"{kind}{': ' if said else ''}{said}."
+        text = (
+            f"{where}: {kind_and_text(error)}." if where else f"unexpected {kind_and_text(error)}."
+        )
     return plain_lines(text)
+
+
+def kind_and_text(error: BaseException) -> str:
+    """``ValueError: what it says``, on one line and without a full stop."""
+    said = " ".join(str(error).split()).rstrip(".")
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def reason(error: OSError) -> str:

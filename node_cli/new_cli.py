@@ -17,9 +17,8 @@ from node_cli.command_line.sentence_parser import SentenceParser
 from node_cli.errors import ConfigError
 from node_cli.run_folder.writing import write_text
 from node_cli.schema.spelling import no_such
+from node_cli.tasks.entry import is_name
 from node_cli.tasks.registry import family_entries, family_modules
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 def node_new(arguments: Sequence[str]) -> int:
@@ -34,9 +33,10 @@ def node_new(arguments: Sequence[str]) -> int:
 
 def _carry_out(arguments: Sequence[str]) -> None:
     options = _parser().parse_args(arguments)
-    path = _write(options.name, options.task)
+    path, text = _file_of(options.name, options.task)
+    write_text(path, text)
     print(f"{path} is there. Try it:")
-    for line in _first_commands(path):
+    for line in _first_commands(text):
         print(f"  {line}")
 
 
@@ -67,9 +67,10 @@ def _with_own_fields() -> dict[str, str]:
     }
 
 
-def _write(name: str, task: str | None) -> Path:
+def _file_of(name: str, task: str | None) -> tuple[Path, str]:
+    """Where the file goes, and what is in it."""
     group = "task" if task is None else "model"
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise ConfigError(
             f"{name}: a name begins with a letter and is made of letters, digits, - and _, as in"
             " node-new pendulum."
@@ -93,8 +94,7 @@ def _write(name: str, task: str | None) -> Path:
     text = resources.files(package).joinpath(template).read_text(encoding="utf-8")
     if _means_something_else(name, text):
         raise ConfigError(f"{name}: this word means something else in the file; choose another.")
-    write_text(path, _named(text, name, path))
-    return path
+    return path, _named(text, name, path)
 
 
 def _means_something_else(name: str, text: str) -> bool:
@@ -102,13 +102,12 @@ def _means_something_else(name: str, text: str) -> bool:
     camel = _camel(name)
     if keyword.iskeyword(name) or keyword.iskeyword(camel) or yaml.safe_load(name) != name:
         return True
-    bound = {
-        alias.asname or alias.name
-        for node in ast.parse(text).body
-        if isinstance(node, ast.Import | ast.ImportFrom)
-        for alias in node.names
-    }
-    bound |= {n.name for n in ast.parse(text).body if isinstance(n, ast.ClassDef | ast.FunctionDef)}
+    bound = set()
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            bound |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
+            bound.add(node.name)
     return bool(bound & {camel, f"{camel}Net", f"{camel}Data"})
 
 
@@ -124,6 +123,5 @@ def _camel(name: str) -> str:
     return "".join(part[:1].upper() + part[1:] for part in re.split(r"[-_]+", name))
 
 
-def _first_commands(path: Path) -> list[str]:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [line.strip() for line in lines[:10] if line.startswith("    node-train")]
+def _first_commands(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines()[:10] if line.startswith("    node-train")]

@@ -25,6 +25,11 @@ def place(path: Path | str, line: int | None) -> str:
     return name if line is None else f"{name}, line {line}"
 
 
+def at_place(where: str, sentence: str) -> str:
+    """A sentence with its place before it, where one is known."""
+    return f"{where}: {sentence}" if where else sentence
+
+
 def place_of(thing: object) -> str:
     """Where a class, a function or the class of an object is written; empty where none knows.
 

@@ -5,8 +5,10 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+from commands import run_here
 from hydra import compose, initialize_config_dir
 
+from node_cli.cli import node_train as node_train_function
 from node_cli.command_line.composition import validate_composed
 from node_cli.command_line.overrides import with_aliases
 from node_cli.schema.location import conf_dir
@@ -21,3 +23,13 @@ def config_of():
             return validate_composed(compose("config", with_aliases(overrides)))
 
     return config_of
+
+
+@pytest.fixture
+def node_train(tmp_path):
+    """Runs the command in an empty folder; returns what it printed and its exit code."""
+
+    def node_train(*words, cwd=tmp_path, **environment):
+        return run_here(node_train_function, words, cwd, **environment)
+
+    return node_train

@@ -14,7 +14,7 @@ from node_cli.solving import SolveSpec, solve
 from node_cli.solving.counted_field import VectorField
 from node_cli.solving.field_result import FieldError
 from node_cli.solving.state import State
-from node_cli.source_place import place_of
+from node_cli.source_place import at_place, place_of
 
 
 class OdeSolve(nn.Module):
@@ -93,11 +93,13 @@ class OdeSolve(nn.Module):
         if isinstance(module, nn.Module):
             return module.parameters()
         if torch.is_grad_enabled() and self.spec.adjoint != "direct":
-            where = place_of(field)
             raise FieldError(
-                f"{where + ': ' if where else ''}the vector field is no module, so that its weights"
-                f" are not known and get no gradient with adjoint={self.spec.adjoint}. Give the"
-                " module itself, or parameters=..., which are () where it has none."
+                at_place(
+                    place_of(field),
+                    "the vector field is no module, so that its weights are not known and get no"
+                    f" gradient with adjoint={self.spec.adjoint}. Give the module itself, or"
+                    " parameters=..., which are () where it has none.",
+                )
             )
         return ()
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,16 +12,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from node_cli.errors import ConfigError
-from node_cli.plugins.plugin import Plugin
+from node_cli.plugins.plugin import Plugin, schemas_of
 from node_cli.schema.base import Schema
 from node_cli.schema.data import DataSchema
 from node_cli.schema.explanation import explain
 from node_cli.schema.model import ModelSchema
 from node_cli.source_place import line_of_setting, place, place_of, place_of_failure
-from node_cli.tasks.entry import MemberSchema, TaskEntry, names_of
+from node_cli.tasks.entry import MemberSchema, TaskEntry, is_name, names_of
 from node_cli.tasks.own_settings import OwnField
 
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _METHODS = {
     "build_model": (),
     "loaders": ("device",),
@@ -53,21 +51,22 @@ def plugin_of(module: ModuleType, name: str, digest: str, path: Path | None) -> 
         classes = list(_own_classes(module))
         tasks = [_entry_of(module, task) for task in _tasks_among(classes)]
         fields = [one for one in classes if issubclass(one, OwnField)]
+        unchecked: Iterable[MemberSchema] = fields
     else:
         if not isinstance(listed, list | tuple) or not all(
             isinstance(entry, TaskEntry) for entry in listed
         ):
             raise ConfigError(f"{name}: TASKS must be a list of TaskEntry objects.")
         tasks, fields = list(listed), list(vars(module).get("FIELDS", ()))
-    plugin = Plugin(name, digest, path, tuple(tasks), tuple(fields))
+        unchecked = (schema for _, schema in schemas_of(tasks, fields))
     if not tasks and not fields:
         raise ConfigError(
             f"{name}: it defines no task, and no vector field for a task that is there. See"
             " node-new for a file that does."
         )
-    for _, schema in plugin.schemas():
+    for schema in unchecked:
         _check_schema(schema)
-    return plugin
+    return Plugin(name, digest, path, tuple(tasks), tuple(fields))
 
 
 def default_values(schema: type[Schema]) -> dict[str, Any]:
@@ -116,7 +115,7 @@ def _entry_of(module: ModuleType, task: Any) -> TaskEntry:
     if missing:
         raise ConfigError(f"{where} has no {missing[0]}, which a task needs.")
     name = getattr(task, "name", None)
-    if not isinstance(name, str) or not _NAME.fullmatch(name):
+    if not is_name(name):
         raise ConfigError(
             f"{where} needs a name, of letters, digits, - and _, as in name = 'pendulum'"
             f"{'' if name is None else f'; given is {name!r}'}."
@@ -195,7 +194,7 @@ def _check_schema(schema: MemberSchema) -> None:
     if missing:
         raise ConfigError(f"{where('name')} has no {missing[0]}, which gives its vector field.")
     names = names_of(schema)
-    if not names or not all(isinstance(one, str) and _NAME.fullmatch(one) for one in names):
+    if not names or not all(map(is_name, names)):
         raise ConfigError(
             f"{where('name')} needs a name, of letters, digits, - and _, as in"
             " name: Literal['my-net'] = 'my-net'."

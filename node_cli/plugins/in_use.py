@@ -12,7 +12,11 @@ from typing import TYPE_CHECKING
 
 from node_cli.errors import ConfigError
 from node_cli.run_folder.own_files import OwnFiles
-from node_cli.run_folder.recorded_plugins import RecordedPlugin, recorded_plugins
+from node_cli.run_folder.recorded_plugins import (
+    RecordedPlugin,
+    own_files_with,
+    recorded_plugins,
+)
 from node_cli.schema.run import RunConfig
 
 if TYPE_CHECKING:
@@ -41,8 +45,7 @@ def records_of(config: RunConfig) -> list[RecordedPlugin]:
 
 def own_files(config_dir: Path | None) -> OwnFiles:
     """The files of the user's own that the command uses, beside this config folder."""
-    paths = (plugin.path for plugin in _in_use)
-    return OwnFiles(config_dir, tuple(path for path in paths if path is not None))
+    return own_files_with((plugin.record for plugin in _in_use), config_dir)
 
 
 def check_recorded(folder: Path, option: str, how: Callable[[str], str] = _by_flag) -> None:
@@ -162,7 +165,9 @@ def stored_members() -> list[StoredMember]:
 
 def hide_shadowed(catalogue: Catalogue) -> None:
     """Have Hydra find no member that a YAML file of the user's own replaces."""
-    if _in_use:
+    members = stored_members()
+    seen = [one for one in members if catalogue.groups[one.group][one.name] == one]
+    if len(seen) < len(members):
         from node_cli.plugins.members import store
 
-        store(one for one in stored_members() if catalogue.groups[one.group][one.name] == one)
+        store(seen)

@@ -13,7 +13,7 @@ from types import ModuleType
 from node_cli.errors import RunError
 from node_cli.plugins.contents import plugin_of
 from node_cli.plugins.plugin import Plugin
-from node_cli.source_place import place_of_failure, tell_places_in
+from node_cli.source_place import at_place, place_of_failure, tell_places_in
 
 
 @cache
@@ -41,10 +41,9 @@ def _usable(packages: tuple[EntryPoint, ...]) -> Iterator[Plugin]:
             yield plugin_of(module, name, _digest(module), path=None)
         except (Exception, SystemExit) as error:
             where = "" if isinstance(error, RunError) else place_of_failure(error)
-            said = " ".join(str(error).split())
+            said = " ".join(str(error).split()) or type(error).__name__
             print(
-                f"node-cli: the installed package {name} is left out:"
-                f" {where + ': ' if where else ''}{said or type(error).__name__}",
+                f"node-cli: the installed package {name} is left out: {at_place(where, said)}",
                 file=sys.stderr,
             )
 

@@ -18,7 +18,7 @@ from node_cli.schema.catalogue import Catalogue
 from node_cli.schema.location import conf_dir
 from node_cli.schema.spelling import did_you_mean
 from node_cli.source_place import line_of_setting, place, place_of
-from node_cli.tasks.entry import TaskEntry, names_of
+from node_cli.tasks.entry import MEMBER_GROUPS, TaskEntry, names_of
 from node_cli.tasks.registry import add_from_plugins, family_entries
 
 
@@ -58,19 +58,19 @@ def _refuse_taken_names(plugins: Sequence[Plugin]) -> None:
     owners: dict[tuple[str, str], tuple[str, object]] = {}
     for entry in family_entries().values():
         owners[("task", entry.name)] = ("node-cli", entry)
-        for group in ("model", "data"):
+        for group in MEMBER_GROUPS:
             for schema in entry.schemas(group):
-                owners |= {(group, name): ("node-cli", schema) for name in names_of(schema)}
+                owners |= {(group, member): ("node-cli", schema) for member in names_of(schema)}
     for plugin in plugins:
         given: list[tuple[str, str, object]] = [("task", one.name, one) for one in plugin.tasks]
         given += [
             (group, name, schema) for group, schema in plugin.schemas() for name in names_of(schema)
         ]
-        for group, name, thing in given:
-            owner, known = owners.setdefault((group, name), (plugin.name, thing))
+        for kind, name, thing in given:
+            owner, known = owners.setdefault((kind, name), (plugin.name, thing))
             if known is not thing:
                 raise ConfigError(
-                    f"{_place(plugin, thing)}: {group}={name} is taken; {owner} has one of that"
+                    f"{_place(plugin, thing)}: {kind}={name} is taken; {owner} has one of that"
                     " name. Choose another name."
                 )
 

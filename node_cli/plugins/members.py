@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -34,7 +35,12 @@ def store(members: Iterable[StoredMember]) -> None:
         hydra.store(member.name, dict(member.values), member.group, package, _PROVIDER)
 
 
-def _members(plugin: Plugin) -> Iterator[StoredMember]:
+@cache
+def _members(plugin: Plugin) -> tuple[StoredMember, ...]:
+    return tuple(_each_member(plugin))
+
+
+def _each_member(plugin: Plugin) -> Iterator[StoredMember]:
     for task in plugin.tasks:
         yield StoredMember(task.name, "task", task.description, _of_the_task(task))
     for group, schema in dict.fromkeys(plugin.schemas()):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from node_cli.run_folder.recorded_plugins import RecordedPlugin
 from node_cli.schema.run import RunConfig
-from node_cli.tasks.entry import MemberGroup, MemberSchema, TaskEntry, names_of
+from node_cli.tasks.entry import MEMBER_GROUPS, MemberGroup, MemberSchema, TaskEntry, names_of
 from node_cli.tasks.own_settings import OwnField
 
 
@@ -32,11 +32,7 @@ class Plugin:
 
     def schemas(self) -> Iterator[tuple[MemberGroup, MemberSchema]]:
         """The schemas of its members, each with its group."""
-        groups: tuple[MemberGroup, ...] = ("model", "data")
-        for task in self.tasks:
-            for group in groups:
-                yield from ((group, schema) for schema in task.schemas(group))
-        yield from (("model", schema) for schema in self.fields)
+        return schemas_of(self.tasks, self.fields)
 
     @property
     def record(self) -> RecordedPlugin:
@@ -49,3 +45,13 @@ class Plugin:
         tasks = [task.name for task in self.tasks]
         models = [name for schema in self.fields for name in names_of(schema)]
         return config.task.name in tasks or config.model.name in models
+
+
+def schemas_of(
+    tasks: Iterable[TaskEntry], fields: Iterable[type[OwnField]]
+) -> Iterator[tuple[MemberGroup, MemberSchema]]:
+    """The schemas of tasks and of fields, each with its group."""
+    for task in tasks:
+        for group in MEMBER_GROUPS:
+            yield from ((group, schema) for schema in task.schemas(group))
+    yield from (("model", schema) for schema in fields)

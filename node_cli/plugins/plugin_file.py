@@ -10,8 +10,7 @@ from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 
-from node_cli.errors import ConfigError, reason
-from node_cli.run_folder.own_files import real_path
+from node_cli.errors import ConfigError, kind_and_text, reason
 from node_cli.source_place import place, place_of_failure, tell_places_in
 
 _loaded: dict[Path, tuple[str, ModuleType]] = {}
@@ -23,7 +22,7 @@ def load_file(path: Path, source: str) -> tuple[ModuleType, str]:
     A file that was imported before in this process, and has not changed, is not imported again.
 
     Args:
-        path: of the file.
+        path: of the file; a real path, by which it is known again.
         source: how the user named it, such as ``--plugin``, for messages.
 
     Returns:
@@ -32,7 +31,6 @@ def load_file(path: Path, source: str) -> tuple[ModuleType, str]:
     Raises:
         ConfigError: it is not there, or cannot be imported.
     """
-    path = real_path(path)
     content = _content(path, source)
     digest = hashlib.sha256(content).hexdigest()
     if path not in _loaded or _loaded[path][0] != digest:
@@ -104,8 +102,7 @@ def _about_import(path: Path, error: BaseException) -> str:
     if isinstance(error, SyntaxError) and error.filename == str(path):
         return f"{place(path, error.lineno)}: this is not valid Python ({error.msg})."
     where = place_of_failure(error) or path.name
-    said = " ".join(str(error).split()).rstrip(".")
-    told = f"{where}: it cannot be imported ({type(error).__name__}{': ' if said else ''}{said})."
+    told = f"{where}: it cannot be imported ({kind_and_text(error)})."
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
     if missing and (path.parent / f"{missing}.py").exists():
         told += (

@@ -6,9 +6,8 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from node_cli.run_folder.own_files import OwnFiles
 from node_cli.run_folder.recorded_file import recorded_yaml
-from node_cli.run_folder.recorded_plugins import recorded_plugins
+from node_cli.run_folder.recorded_plugins import own_files_with, recorded_plugins
 from node_cli.run_folder.recording import overrides_file
 
 
@@ -26,8 +25,8 @@ def recorded_command(folder: Path) -> str | None:
         overrides = recorded_overrides(folder)
     except FileNotFoundError:
         return None
-    files = [Path(plugin.path) for plugin in recorded_plugins(folder) if plugin.path is not None]
-    return command_of([*OwnFiles(plugins=tuple(files)).flags, *overrides])
+    own = own_files_with(recorded_plugins(folder))
+    return command_of([*own.flags, *overrides])
 
 
 def command_of(words: Sequence[str]) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from omegaconf import OmegaConf
 
+from node_cli.run_folder.own_files import OwnFiles
 from node_cli.run_folder.recorded_file import recorded_yaml
 from node_cli.run_folder.writing import subfolder, write_text
 
@@ -52,6 +53,11 @@ def recorded_plugins(folder: Path) -> list[RecordedPlugin]:
     except FileNotFoundError:
         return []
     return plugins_from(entries)
+
+
+def own_files_with(plugins: Iterable[RecordedPlugin], config_dir: Path | None = None) -> OwnFiles:
+    """The files that a command names to use these plugins, beside this config folder."""
+    return OwnFiles(config_dir, tuple(Path(one.path) for one in plugins if one.path is not None))
 
 
 def plugins_from(entries: object) -> list[RecordedPlugin]:

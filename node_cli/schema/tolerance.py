@@ -22,9 +22,7 @@ class Tolerances(NamedTuple):
 
     def or_else(self, rtol: float | None, atol: float | None) -> Tolerances:
         """Those that another group gives in their place; None: these."""
-        return Tolerances(
-            self.rtol if rtol is None else rtol, self.atol if atol is None else atol
-        )
+        return Tolerances(self.rtol if rtol is None else rtol, self.atol if atol is None else atol)
 
 
 class ToleranceConfig(Schema):

@@ -100,7 +100,7 @@ class AdamsStep(Step[AdamsMemory]):
     def __init__(
         self, field: SolvableField, t0: float, t1: float, y0: Tensor, memory: AdamsMemory
     ) -> None:
-        self._field, self._t0, self._t1 = field, t0, t1
+        self._field, self._t1 = field, t1
         self._memory = memory
         past, order = memory
         explicit = integration_weights(past.times[:order], t0, t1)

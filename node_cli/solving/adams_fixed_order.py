@@ -15,7 +15,7 @@ from node_cli.solving.state import combine
 from node_cli.solving.stepper import Step, Stepper
 
 
-class AdamsBashforthStep(Step[Past]):
+class FixedOrderStep(Step[Past]):
     """A step whose past is known; ``init`` adds the field at its end."""
 
     def __init__(self, y1: Tensor, past: Past) -> None:
@@ -49,7 +49,7 @@ class ExplicitAdams(Stepper[Past]):
 
     def step(
         self, field: SolvableField, t0: float, t1: float, y0: Tensor, memory: Past
-    ) -> AdamsBashforthStep:
+    ) -> FixedOrderStep:
         """Over the past, or by a Runge-Kutta method where that is too short."""
         if len(memory.times) < self.needed:
             y1 = self._starter.step(field, t0, t1, y0, memory.slopes[0]).y1
@@ -57,7 +57,7 @@ class ExplicitAdams(Stepper[Past]):
             explicit = integration_weights(memory.times, t0, t1)
             predicted = combine(y0, explicit, memory.slopes)
             y1 = self.corrected(field, t0, t1, y0, memory, predicted)
-        return AdamsBashforthStep(y1, memory)
+        return FixedOrderStep(y1, memory)
 
     def corrected(
         self, field: SolvableField, t0: float, t1: float, y0: Tensor, past: Past, predicted: Tensor

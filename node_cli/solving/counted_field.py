@@ -110,19 +110,18 @@ class CountedField:
         self._count(t)
         with self._autocast or nullcontext():
             dydt = self._field(t, y)
-        autocast = self._autocast is not None
         if isinstance(y, Tensor):
-            refuse_misfit(self._field, dydt, y, autocast)
-            derivative: Tensor = dydt.to(y.dtype)
-            return derivative
+            return self._of_the_state(dydt, y)
         if not isinstance(dydt, tuple | list) or len(dydt) != len(y):
             raise FieldError(
                 f"the vector field gave no tuple of {len(y)} parts, as the state has; it must give"
                 " dy/dt of each."
             )
-        for part, state in zip(dydt, y, strict=True):
-            refuse_misfit(self._field, part, state, autocast)
-        return tuple(part.to(state.dtype) for part, state in zip(dydt, y, strict=True))
+        return tuple(self._of_the_state(part, state) for part, state in zip(dydt, y, strict=True))
+
+    def _of_the_state(self, derivative: object, y: Tensor) -> Tensor:
+        """A derivative of the shape of a part of the state, in its dtype."""
+        return refuse_misfit(self._field, derivative, y, self._autocast is not None).to(y.dtype)
 
     def accepted(self, *_: object) -> None:
         """Count a step that was kept."""

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 
 from node_cli.errors import SolverError
-from node_cli.source_place import place_of
+from node_cli.source_place import at_place, place_of
 
 
 class FieldError(SolverError):
     """A vector field gave something that is no derivative of the state."""
 
 
-def refuse_misfit(field: object, derivative: object, y: Tensor, autocast: bool = False) -> None:
+def refuse_misfit(field: object, derivative: object, y: Tensor, autocast: bool = False) -> Tensor:
     """Refuse what is not of the shape of the state, or has less precision than it.
 
     A derivative of more precision loses nothing when it is brought to that of the state.
@@ -24,24 +24,33 @@ def refuse_misfit(field: object, derivative: object, y: Tensor, autocast: bool =
         y: the state, or a part of it.
         autocast: whether the field is evaluated in the precision that autocast chooses.
 
+    Returns:
+        The derivative as it was given.
+
     Raises:
         FieldError: says what was given and where the field is written.
     """
-    if isinstance(derivative, Tensor):
-        enough = derivative.dtype == torch.promote_types(derivative.dtype, y.dtype)
-        fits = derivative.is_floating_point() and (autocast or enough)
-        if derivative.shape == y.shape and fits:
-            return
-        given = f"a tensor of shape {list(derivative.shape)} and {_dtype(derivative)}"
-    else:
-        given = f"an object of type {type(derivative).__name__}"
+    if isinstance(derivative, Tensor) and derivative.shape == y.shape:
+        given = derivative.dtype
+        enough = given == y.dtype or autocast or given == torch.promote_types(given, y.dtype)
+        if given.is_floating_point and enough:
+            return derivative
     name = getattr(field, "__qualname__", type(field).__name__)
-    where = place_of(field)
     raise FieldError(
-        f"{where + ': ' if where else ''}the vector field {name} gave {given}, where the state has"
-        f" shape {list(y.shape)} and {_dtype(y)}; it must give dy/dt, of the shape and dtype of y."
+        at_place(
+            place_of(field),
+            f"the vector field {name} gave {described(derivative)}, where the state has"
+            f" {_shape_and_dtype(y)}; it must give dy/dt, of the shape and dtype of y.",
+        )
     )
 
 
-def _dtype(tensor: Tensor) -> str:
-    return str(tensor.dtype).removeprefix("torch.")
+def described(thing: object) -> str:
+    """What somebody gave, for a message: ``a tensor of shape [2, 3] and float32``."""
+    if isinstance(thing, Tensor):
+        return f"a tensor of {_shape_and_dtype(thing)}"
+    return f"an object of type {type(thing).__name__}"
+
+
+def _shape_and_dtype(tensor: Tensor) -> str:
+    return f"shape {list(tensor.shape)} and {str(tensor.dtype).removeprefix('torch.')}"

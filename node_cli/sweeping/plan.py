@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from node_cli.command_line.overrides import parse
 from node_cli.errors import ConfigError
 from node_cli.run_folder.own_files import OwnFiles
-from node_cli.run_folder.recorded_plugins import RecordedPlugin, plugins_from
+from node_cli.run_folder.recorded_plugins import RecordedPlugin, own_files_with, plugins_from
 from node_cli.run_folder.writing import write_text
 
 _FILE = "sweep.json"
@@ -54,7 +54,7 @@ class SweepPlan:
     @property
     def own(self) -> OwnFiles:
         """The user's own files."""
-        return _own_files(self.config_dir, self.plugins)
+        return own_files_with(self.plugins, self.config_dir)
 
     def write(self) -> None:
         """Write the plan into the folder, which exists."""
@@ -75,8 +75,9 @@ def own_files_of(folder: Path) -> OwnFiles:
     Raises:
         ConfigError: the plan cannot be read.
     """
-    path = _read(folder).get("config_dir")
-    return _own_files(None if path is None else Path(path), plugins_of(folder))
+    plan = _read(folder)
+    path = plan.get("config_dir")
+    return own_files_with(_plugins_in(plan), None if path is None else Path(path))
 
 
 def plugins_of(folder: Path) -> list[RecordedPlugin]:
@@ -85,7 +86,7 @@ def plugins_of(folder: Path) -> list[RecordedPlugin]:
     Raises:
         ConfigError: the plan cannot be read.
     """
-    return plugins_from(_read(folder).get("plugins", []))
+    return _plugins_in(_read(folder))
 
 
 def is_the_same_sweep(folder: Path, overrides: Sequence[str]) -> bool:
@@ -122,15 +123,15 @@ def _saved(folder: Path) -> list[str]:
     return list(_read(folder)["overrides"])
 
 
-def _own_files(config_dir: Path | None, plugins: Iterable[RecordedPlugin]) -> OwnFiles:
-    return OwnFiles(config_dir, tuple(Path(one.path) for one in plugins if one.path is not None))
+def _plugins_in(plan: Mapping[str, Any]) -> list[RecordedPlugin]:
+    return plugins_from(plan.get("plugins", []))
 
 
 def _read(folder: Path) -> dict[str, Any]:
     try:
         plan = json.loads((folder / _FILE).read_text(encoding="utf-8"))
         parse(plan["overrides"])
-        plugins_from(plan.get("plugins", []))
+        _plugins_in(plan)
         return dict(plan)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, TypeGuard, get_args
 
 from node_cli.schema.data import DataSchema
 from node_cli.schema.model import ModelSchema
 
 MemberGroup = Literal["model", "data"]
+MEMBER_GROUPS: tuple[MemberGroup, ...] = get_args(MemberGroup)
 MemberSchema = type[ModelSchema] | type[DataSchema]
 
 
@@ -36,6 +38,10 @@ class TaskEntry:
     description: str = ""
     defaults: Mapping[str, object] = field(default_factory=dict, hash=False)
 
+    def __post_init__(self) -> None:
+        for group in ("models", "data"):  # a package may list them
+            object.__setattr__(self, group, tuple(getattr(self, group)))
+
     def schemas(self, group: MemberGroup) -> Sequence[MemberSchema]:
         """Those of its models or of its data."""
         return self.models if group == "model" else self.data
@@ -43,6 +49,11 @@ class TaskEntry:
     def members(self, group: MemberGroup) -> tuple[str, ...]:
         """The names of its models or of its data, as their schemas have them."""
         return tuple(name for schema in self.schemas(group) for name in names_of(schema))
+
+
+def is_name(text: object) -> TypeGuard[str]:
+    """Whether a task or a member can be called so."""
+    return isinstance(text, str) and re.fullmatch("[A-Za-z][A-Za-z0-9_-]*", text) is not None
 
 
 def names_of(schema: MemberSchema) -> tuple[str, ...]:

@@ -14,21 +14,25 @@ from node_cli.schema.data import DataSchema
 from node_cli.schema.model import ModelSchema
 
 
-def _with_tuples(schema: type[Schema], given: Any) -> Any:
-    """The values given, in which lists are tuples where the settings are: YAML knows lists only."""
-    if not isinstance(given, dict):
-        return given
-    return {
-        name: tuple(value)
-        if isinstance(value, list)
-        and name in schema.model_fields
-        and get_origin(schema.model_fields[name].annotation) is tuple
-        else value
-        for name, value in given.items()
-    }
+class _Lists(Schema):
+    """Settings in which a list is taken where a tuple is meant: YAML knows lists only."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_tuples(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        return {
+            name: tuple(value)
+            if isinstance(value, list)
+            and name in cls.model_fields
+            and get_origin(cls.model_fields[name].annotation) is tuple
+            else value
+            for name, value in given.items()
+        }
 
 
-class ModelSettings(ModelSchema):
+class ModelSettings(_Lists, ModelSchema):
     """The settings of a model that solves an ODE.
 
     The first line of the docstring is its description. ``name`` is what the command line calls it,
@@ -36,11 +40,6 @@ class ModelSettings(ModelSchema):
     """
 
     model_config = ConfigDict(defer_build=True)  # those that families promise are seldom used
-
-    @model_validator(mode="before")
-    @classmethod
-    def _has_tuples(cls, given: Any) -> Any:
-        return _with_tuples(cls, given)
 
     @property
     def solves_an_ode(self) -> bool:
@@ -57,18 +56,13 @@ class BaselineSettings(ModelSettings):
         return False
 
 
-class DataSettings(DataSchema):
+class DataSettings(_Lists, DataSchema):
     """The settings of data; described, named and with defaults as those of models.
 
     Attributes:
         batch_size: examples in a training batch.
         eval_batch_size: examples in a batch of validation or test.
     """
-
-    @model_validator(mode="before")
-    @classmethod
-    def _has_tuples(cls, given: Any) -> Any:
-        return _with_tuples(cls, given)
 
     batch_size: Count = 64
     eval_batch_size: Count = 500

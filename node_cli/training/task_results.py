@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor, nn
 
 from node_cli.errors import RunError
-from node_cli.source_place import place_of, place_of_failure
+from node_cli.solving.field_result import described
+from node_cli.source_place import at_place, place_of, place_of_failure
 from node_cli.tasks.base import Loaders, Task
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def checked_model(task: Task[Any], given: Any) -> nn.Module:
         TaskError: it is something else.
     """
     if not isinstance(given, nn.Module):
-        raise _unfit(task.build_model, f"gave {_told(given)}", "a torch.nn.Module")
+        raise _unfit(task.build_model, f"gave {described(given)}", "a torch.nn.Module")
     if any(nn.parameter.is_lazy(weight) for weight in given.parameters()):
         raise _unfit(
             task.build_model, "gave a model with lazy layers", "one whose shapes are all known"
@@ -61,11 +62,11 @@ def checked_loaders(task: Task[Any], given: Any) -> Loaders:
         TaskError: it is something else.
     """
     if not isinstance(given, Loaders):
-        raise _unfit(task.loaders, f"gave {_told(given)}", "Loaders, as Task.in_batches gives")
+        raise _unfit(task.loaders, f"gave {described(given)}", "Loaders, as Task.in_batches gives")
     if not hasattr(given.train, "batch"):
         raise _unfit(
             task.loaders,
-            f"gave as train {_told(given.train)}, which has no method batch(epoch, index)",
+            f"gave as train {described(given.train)}, which has no method batch(epoch, index)",
             "training batches that are a function of both, as Task.in_batches does, so that a run"
             " can be resumed",
         )
@@ -82,10 +83,12 @@ def checked_loss(task: Task[Any], given: Any) -> tuple[Tensor, Mapping[str, Any]
         TaskError: it is something else.
     """
     if not isinstance(given, tuple) or len(given) != 2 or not isinstance(given[1], Mapping):
-        raise _unfit(task.loss, f"gave {_told(given)}", "a tuple (loss, metrics by name)")
+        raise _unfit(task.loss, f"gave {described(given)}", "a tuple (loss, metrics by name)")
     loss, metrics = given
     if not isinstance(loss, Tensor) or loss.ndim != 0 or not loss.is_floating_point():
-        raise _unfit(task.loss, f"gave as the loss {_told(loss)}", "a scalar tensor, of shape []")
+        raise _unfit(
+            task.loss, f"gave as the loss {described(loss)}", "a scalar tensor, of shape []"
+        )
     if not loss.requires_grad:
         raise _unfit(
             task.loss, "gave a loss without a gradient", "one that depends on the model's weights"
@@ -103,17 +106,18 @@ def checked_evaluation(task: Task[Any], given: Any) -> dict[str, float]:
         TaskError: it is something else.
     """
     if not isinstance(given, Mapping):
-        raise _unfit(task.evaluate, f"gave {_told(given)}", "metrics by name")
+        raise _unfit(task.evaluate, f"gave {described(given)}", "metrics by name")
     _check_metrics(task.evaluate, given)
     for name in dict.fromkeys(("loss", task.best.name)):
         if name not in given:
             kind = type(task)
-            where = place_of(kind)
             raise TaskError(
-                f"{where + ': ' if where else ''}{kind.__qualname__} gives the metrics"
-                f" {', '.join(given) or '(none)'} in its evaluation, and {name} is not among them;"
-                f" loss must be, and the one by which the best weights are chosen, which is"
-                f" {task.best.name}."
+                at_place(
+                    place_of(kind),
+                    f"{kind.__qualname__} gives the metrics {', '.join(given) or '(none)'} in its"
+                    f" evaluation, and {name} is not among them; loss must be, and the one by which"
+                    f" the best weights are chosen, which is {task.best.name}.",
+                )
             )
     return {name: float(value) for name, value in given.items()}
 
@@ -125,7 +129,7 @@ def checked_figures(task: Task[Any], given: Any) -> Mapping[str, Figure]:
         TaskError: it is something else.
     """
     if not isinstance(given, Mapping):
-        raise _unfit(task.figures, f"gave {_told(given)}", "figures by name")
+        raise _unfit(task.figures, f"gave {described(given)}", "figures by name")
     for name, figure in given.items():
         if not isinstance(name, str) or not _FIGURE_NAME.fullmatch(name):
             raise _unfit(
@@ -134,7 +138,7 @@ def checked_figures(task: Task[Any], given: Any) -> Mapping[str, Figure]:
                 "names of letters, digits, - and _",
             )
         if not hasattr(figure, "savefig"):
-            raise _unfit(task.figures, f"gave as {name} {_told(figure)}", "Matplotlib figures")
+            raise _unfit(task.figures, f"gave as {name} {described(figure)}", "Matplotlib figures")
     return given
 
 
@@ -143,18 +147,13 @@ def _check_metrics(method: Callable[..., object], metrics: Mapping[str, Any]) ->
         single = value.numel() == 1 if isinstance(value, Tensor) else isinstance(value, int | float)
         if not isinstance(name, str) or not single:
             raise _unfit(
-                method, f"gave as the metric {name} {_told(value)}", "a number or a scalar tensor"
+                method,
+                f"gave as the metric {name} {described(value)}",
+                "a number or a scalar tensor",
             )
 
 
 def _unfit(method: Callable[..., object], given: str, right: str) -> TaskError:
-    where = place_of(method)
     return TaskError(
-        f"{where + ': ' if where else ''}{method.__qualname__} {given}; it must give {right}."
+        at_place(place_of(method), f"{method.__qualname__} {given}; it must give {right}.")
     )
-
-
-def _told(thing: object) -> str:
-    if isinstance(thing, Tensor):
-        return f"a tensor of shape {list(thing.shape)} and {str(thing.dtype)[6:]}"
-    return f"an object of type {type(thing).__name__}"

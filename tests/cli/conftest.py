@@ -1,18 +1,7 @@
 import pytest
 from commands import run_apart, run_here
 
-from node_cli.cli import node_train as node_train_function
 from node_cli.flow_cli import node_flow as node_flow_function
-
-
-@pytest.fixture
-def node_train(tmp_path):
-    """Runs the command in an empty folder; returns what it printed and its exit code."""
-
-    def node_train(*words, cwd=tmp_path, **environment):
-        return run_here(node_train_function, words, cwd, **environment)
-
-    return node_train
 
 
 @pytest.fixture

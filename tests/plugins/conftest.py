@@ -2,7 +2,6 @@ import pytest
 from commands import run_here
 from plugins.small_task import SMALL
 
-from node_cli.cli import node_train as node_train_function
 from node_cli.new_cli import node_new as node_new_function
 
 
@@ -12,14 +11,6 @@ def node_new(tmp_path):
         return run_here(node_new_function, words, tmp_path)
 
     return node_new
-
-
-@pytest.fixture
-def node_train(tmp_path):
-    def node_train(*words, **environment):
-        return run_here(node_train_function, words, tmp_path, **environment)
-
-    return node_train
 
 
 @pytest.fixture

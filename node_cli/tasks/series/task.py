@@ -23,7 +23,6 @@ from node_cli.tasks.series.latent_series import (
 )
 from node_cli.tasks.series.observed import ORDER, ROLES, Role, Series
 from node_cli.tasks.series.schema import (
-    AutoregressiveConfig,
     LatentOdeConfig,
     PeriodicConfig,
     RnnVaeConfig,
@@ -39,12 +38,12 @@ if TYPE_CHECKING:
 
     from node_cli.schema.run import RunConfig
     from node_cli.tasks.series.figures import Shown
-    from node_cli.tasks.series.schema import AutoregressiveConfig, SeriesConfig
+    from node_cli.tasks.series.schema import SeriesConfig, SeriesModelConfig
 
     class SeriesRun(RunConfig):
         """The settings of a run of this task."""
 
-        model: LatentOdeConfig | RnnVaeConfig | AutoregressiveConfig
+        model: SeriesModelConfig
         data: SeriesConfig
 
 
