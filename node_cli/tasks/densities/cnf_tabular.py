@@ -14,9 +14,9 @@ from node_cli.data.batches import OrderedBatches
 from node_cli.tasks.base import Audit, EvaluationData, Loaders
 from node_cli.tasks.densities.density_task import DensityTask, build_flow, inversion_error
 from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
-from node_cli.tasks.densities.points import TABLE_ORDER
 from node_cli.tasks.densities.rows import Split, Table, read_table, split_table
 from node_cli.tasks.densities.schema import TableConfig
+from node_cli.tasks.densities.stream import Stream
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,7 +66,9 @@ class CnfTabular(DensityTask):
     def loaders(self, device: torch.device) -> Loaders:
         """Batches of rows ``[B, d]``, in the units of the file."""
         _, split = self._table
-        return self.in_batches(split.train, split.validation, split.test, device, TABLE_ORDER)
+        return self.in_batches(
+            split.train, split.validation, split.test, device, Stream.TABLE_ORDER
+        )
 
     def figures(
         self, model: NormalizingFlow, data: EvaluationData, history: Sequence[Mapping[str, float]]

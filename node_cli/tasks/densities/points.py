@@ -7,9 +7,7 @@ from torch import Tensor
 
 from node_cli.data.random_streams import random_stream
 from node_cli.tasks.densities.shapes import Density
-
-# Streams of random numbers; the order of a table has its own.
-_TRAIN, _VALIDATION, _TEST, TABLE_ORDER = 0, 1, 2, 3
+from node_cli.tasks.densities.stream import Stream
 
 
 class FreshBatches:
@@ -40,7 +38,7 @@ class FreshBatches:
         """The points of a batch, float32 ``[B, 2]``."""
         if not 0 <= index < self._batches:
             raise IndexError(f"batch {index} of {self._batches}")
-        stream = random_stream(self._seed, _TRAIN, epoch, index)
+        stream = random_stream(self._seed, Stream.TRAIN_POINTS, epoch, index)
         return self._density.sample(self._batch_size, stream).to(self._device)
 
 
@@ -50,6 +48,6 @@ def held_out(density: Density, validation: int, test: int, seed: int) -> tuple[T
     They are fixed by the seed, and no training batch shares them.
     """
     return (
-        density.sample(validation, random_stream(seed, _VALIDATION)),
-        density.sample(test, random_stream(seed, _TEST)),
+        density.sample(validation, random_stream(seed, Stream.VALIDATION_POINTS)),
+        density.sample(test, random_stream(seed, Stream.TEST_POINTS)),
     )

@@ -16,14 +16,13 @@ from torch import Tensor
 
 from node_cli.data.random_streams import random_stream
 from node_cli.errors import DataError
+from node_cli.tasks.densities.stream import Stream
 
 # What NumPy raises for headers that it has not written.
 _MALFORMED = (
     *(ValueError, EOFError, TypeError, KeyError, SyntaxError, TokenError),
     *(ArithmeticError, MemoryError, RecursionError),
 )
-
-_SPLIT = 4  # the stream of random numbers that splits a table
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def split_table(table: Table, validation: float, test: float, seed: int) -> Spli
         DataError: a part has no row, or a column is constant in the training rows.
     """
     rows = len(table.values)
-    order = torch.randperm(rows, generator=random_stream(seed, _SPLIT)).numpy()
+    order = torch.randperm(rows, generator=random_stream(seed, Stream.TABLE_SPLIT)).numpy()
     held = [max(1, round(share * rows)) for share in (validation, test)]
     if rows - sum(held) < 2:
         raise DataError(

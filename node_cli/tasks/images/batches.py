@@ -11,11 +11,9 @@ from torch.nn import functional
 from node_cli.data.random_streams import random_stream
 from node_cli.errors import DataError
 from node_cli.tasks.images.mnist import Images
+from node_cli.tasks.images.stream import Stream
 
 CROP_PADDING = 4
-
-# Streams of random numbers, kept apart by the first number of their SeedSequence's spawn key.
-_ORDER, _CROPS = 0, 1
 
 
 class TrainBatches:
@@ -72,7 +70,7 @@ class TrainBatches:
             raise IndexError(f"batch {index} of {len(self)}")
         start = index * self._batch_size
         places = self._order(epoch)[start : start + self._batch_size]
-        generator = random_stream(self._seed, _CROPS, epoch, index)
+        generator = random_stream(self._seed, Stream.CROPS, epoch, index)
         down, right = torch.randint(self._offsets, (2, self._batch_size), generator=generator)
         image, row, column = self._strides
         corners = places * image + down * row + right * column
@@ -82,7 +80,7 @@ class TrainBatches:
     def _order(self, epoch: int) -> Tensor:
         """Permutation of all images, int64 [N]; the last one asked for is kept."""
         if self._shuffled[0] != epoch:
-            generator = random_stream(self._seed, _ORDER, epoch)
+            generator = random_stream(self._seed, Stream.ORDER, epoch)
             self._shuffled = (epoch, torch.randperm(len(self._labels), generator=generator))
         return self._shuffled[1]
 

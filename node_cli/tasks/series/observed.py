@@ -12,7 +12,6 @@ from torch import Tensor
 Role = Literal["observed", "unseen", "forward", "backward"]
 # What a point is for; 0 is padding.
 ROLES: dict[Role, int] = {"observed": 1, "unseen": 2, "forward": 3, "backward": 4}
-ORDER = 5  # the stream of random numbers that shuffles series
 
 
 @dataclass(frozen=True)

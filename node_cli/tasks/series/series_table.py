@@ -16,8 +16,7 @@ from node_cli.data.random_streams import random_stream
 from node_cli.errors import DataError
 from node_cli.tasks.series.observed import ROLES, Series
 from node_cli.tasks.series.schema import SeriesTableConfig
-
-_SPLIT = 8  # the stream of random numbers that splits and hides
+from node_cli.tasks.series.stream import Stream
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def read_series(config: SeriesTableConfig, seed: int) -> SeriesTable:
                 " series; leave it out of the file."
             )
     earliest = min(float(times[0]) for part in parts for times, _ in part)
-    stream = random_stream(seed, _SPLIT, 1)
+    stream = random_stream(seed, Stream.SPLIT, 1)
     padded = [_padded(part, earliest, mean, std, config, stream) for part in parts]
     return SeriesTable(
         padded, columns, torch.from_numpy(mean).float(), torch.from_numpy(std).float()
@@ -135,7 +134,7 @@ def _number(cell: str, what: str, missing: bool = True) -> float:
 
 def _split(series: list[_Points], config: SeriesTableConfig, seed: int) -> list[list[_Points]]:
     count = len(series)
-    order = torch.randperm(count, generator=random_stream(seed, _SPLIT)).tolist()
+    order = torch.randperm(count, generator=random_stream(seed, Stream.SPLIT)).tolist()
     held = [max(1, round(share * count)) for share in (config.validation, config.test)]
     train = count - sum(held)
     if train < config.batch_size:

@@ -10,6 +10,7 @@ from torch import Tensor
 from node_cli.data.random_streams import random_stream
 from node_cli.tasks.series.observed import ROLES, Series, choose_points
 from node_cli.tasks.series.schema import GRID_POINTS, PeriodicConfig, SpiralsConfig
+from node_cli.tasks.series.stream import Stream
 
 _SPIRAL_GRID = 1000  # points of a whole spiral
 _SPIRAL_END = 6 * math.pi
@@ -28,7 +29,8 @@ def spirals(config: SpiralsConfig, seed: int) -> list[Series]:
     """
     counts = (config.series, config.validation, config.test)
     return [
-        _spirals(config, count, random_stream(seed, 6, part)) for part, count in enumerate(counts)
+        _spirals(config, count, random_stream(seed, Stream.SPIRALS, part))
+        for part, count in enumerate(counts)
     ]
 
 
@@ -73,7 +75,8 @@ def periodic(config: PeriodicConfig, seed: int) -> list[Series]:
     """
     counts = (config.series, config.validation, config.test)
     return [
-        _periodic(config, count, random_stream(seed, 7, part)) for part, count in enumerate(counts)
+        _periodic(config, count, random_stream(seed, Stream.PERIODIC, part))
+        for part, count in enumerate(counts)
     ]
 
 

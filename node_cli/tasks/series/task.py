@@ -21,7 +21,7 @@ from node_cli.tasks.series.latent_series import (
     importance_weighted_bound,
     negative_elbo,
 )
-from node_cli.tasks.series.observed import ORDER, ROLES, Role, Series
+from node_cli.tasks.series.observed import ROLES, Role, Series
 from node_cli.tasks.series.schema import (
     LatentOdeConfig,
     PeriodicConfig,
@@ -31,6 +31,7 @@ from node_cli.tasks.series.schema import (
     VariationalConfig,
 )
 from node_cli.tasks.series.series_table import read_series
+from node_cli.tasks.series.stream import Stream
 from node_cli.tasks.series.synthetic import periodic, spirals
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class LatentSeries(Task[SeriesModel]):
     def loaders(self, device: torch.device) -> Loaders:
         """Batches of ``Series``."""
         train, validation, test = self.parts
-        return self.in_batches(train, validation, test, device, ORDER)
+        return self.in_batches(train, validation, test, device, Stream.ORDER)
 
     def loss(self, model: SeriesModel, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean negative ELBO of a series in nats, or its negative log-likelihood.

@@ -5,9 +5,10 @@ import torch
 
 from node_cli.data.batches import OrderedBatches, ShuffledBatches
 from node_cli.errors import DataError
-from node_cli.tasks.series.observed import ORDER, ROLES
+from node_cli.tasks.series.observed import ROLES
 from node_cli.tasks.series.schema import PeriodicConfig, SeriesTableConfig, SpiralsConfig
 from node_cli.tasks.series.series_table import read_series
+from node_cli.tasks.series.stream import Stream
 from node_cli.tasks.series.synthetic import SPIRAL_STEP, periodic, spirals
 
 SIZES = {"series": 40, "validation": 6, "test": 5, "batch_size": 10, "eval_batch_size": 4}
@@ -120,14 +121,14 @@ def test_the_union_of_times_leads_back_to_each():
 
 def test_batches_are_shuffled_anew_and_a_function_of_their_place():
     train = spirals_of()[0]
-    data = ShuffledBatches(train, 10, 0, torch.device("cpu"), ORDER)
+    data = ShuffledBatches(train, 10, 0, torch.device("cpu"), Stream.ORDER)
     assert len(data) == 4
     epochs = [
         torch.cat([data.batch(epoch, i).values[:, 0, 0] for i in range(4)]) for epoch in (0, 1)
     ]
     assert not torch.equal(epochs[0], epochs[1])
     assert torch.equal(epochs[0].sort().values, train.values[:, 0, 0].sort().values)
-    again = ShuffledBatches(train, 10, 0, torch.device("cpu"), ORDER).batch(1, 3)
+    again = ShuffledBatches(train, 10, 0, torch.device("cpu"), Stream.ORDER).batch(1, 3)
     assert torch.equal(again.values[:, 0, 0], epochs[1][30:])
     lengths = [len(batch) for batch in OrderedBatches(train, 15, torch.device("cpu"))]
     assert lengths == [15, 15, 10]
