@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from node_cli.models.mlp_field import MlpField
 from node_cli.models.ode_solve import OdeSolve
 from node_cli.solving import SolveSpec
-from node_cli.tasks.series.latent_field import AutonomousField
 from node_cli.tasks.series.latent_series import gaussian_log_likelihood
 from node_cli.tasks.series.observed import ROLES, Series
 from node_cli.tasks.series.schema import AutoregressiveConfig
@@ -56,9 +56,9 @@ class Autoregressive(nn.Module):
         self.recurrent = nn.GRU(inputs, config.hidden, batch_first=True)
         self.decoder = nn.Linear(config.hidden + self._gap_inputs, dimensions)
         self.rate = nn.Parameter(torch.zeros(config.hidden)) if config.name == "rnn-decay" else None
-        self.field: AutonomousField | None = None
+        self.field: MlpField | None = None
         if config.name == "ode-rnn":
-            self.field = AutonomousField(config.hidden, (config.hidden,), "tanh")
+            self.field = MlpField(config.hidden, (config.hidden,), "tanh")
             self.solve = OdeSolve(spec)
         log_noise = torch.tensor(math.log(config.noise))
         if config.learn_noise:

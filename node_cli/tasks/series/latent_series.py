@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from node_cli.models.mlp_field import MlpField
 from node_cli.models.ode_solve import OdeSolve
 from node_cli.solving import SolveSpec
-from node_cli.tasks.series.latent_field import AutonomousField
 from node_cli.tasks.series.observed import Series
 from node_cli.tasks.series.recognition import Encoder, OdeRnnEncoder, Posterior, RecurrentEncoder
 from node_cli.tasks.series.schema import LatentOdeConfig, RnnVaeConfig, VariationalConfig
@@ -113,7 +113,7 @@ class LatentOde(LatentSeriesModel):
     ) -> None:
         super().__init__(config, dimensions, masked, spec)
         self.solve = OdeSolve(spec)
-        self.field = AutonomousField(config.latent, config.hidden)
+        self.field = MlpField(config.latent, config.hidden, "elu")
         self.intensity = nn.Linear(config.latent, 1) if config.poisson else None
 
     def trajectories(self, series: Series, z0: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from node_cli.models.mlp_field import MlpField
 from node_cli.models.ode_solve import OdeSolve
 from node_cli.solving import SolveSpec
-from node_cli.tasks.series.latent_field import AutonomousField
 from node_cli.tasks.series.observed import Series
 from node_cli.tasks.series.tanh_rnn import TanhRNN
 
@@ -131,7 +131,7 @@ class OdeRnnEncoder(Encoder):
         super().__init__(hidden, latent)
         self._masked = masked
         self.solve = OdeSolve(spec)
-        self.field = AutonomousField(hidden, (hidden,), "tanh")
+        self.field = MlpField(hidden, (hidden,), "tanh")
         self.update = nn.GRUCell(inputs * (2 if masked else 1), hidden)
 
     def read(self, observed: Series) -> Tensor:

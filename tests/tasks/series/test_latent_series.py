@@ -6,7 +6,6 @@ from torch import nn
 
 from node_cli.solving import SolveSpec, record_solves
 from node_cli.tasks.series.autoregressive import Autoregressive
-from node_cli.tasks.series.latent_field import ELU
 from node_cli.tasks.series.latent_series import (
     LatentOde,
     RnnVae,
@@ -91,14 +90,6 @@ def test_the_gradients_of_the_plain_recurrent_layer_are_right():
     x = torch.randn(2, 4, 2, dtype=torch.float64, requires_grad=True)
     begun = torch.tensor([[True] * 4, [False, False, True, True]])
     assert torch.autograd.gradcheck(lambda x, *_: layer(x, begun), (x, *layer.parameters()))
-
-
-def test_elu_is_torchs():
-    x = torch.linspace(-5, 5, 101, dtype=torch.float64, requires_grad=True)
-    torch.testing.assert_close(ELU()(x), nn.ELU()(x))
-    torch.testing.assert_close(
-        torch.autograd.grad(ELU()(x).sum(), x), torch.autograd.grad(nn.ELU()(x).sum(), x)
-    )
 
 
 ENCODERS = {
