@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 import torch
 from torch import Tensor
+
+from node_cli.data.tensor_record import TensorRecord
 
 Role = Literal["observed", "unseen", "forward", "backward"]
 # What a point is for; 0 is padding.
@@ -15,7 +17,7 @@ ROLES: dict[Role, int] = {"observed": 1, "unseen": 2, "forward": 3, "backward": 
 
 
 @dataclass(frozen=True)
-class Series:
+class Series(TensorRecord):
     """N series of at most P points with D values each.
 
     The points of a series are in the order of time, and padded at the end.
@@ -34,18 +36,6 @@ class Series:
     truth: Tensor
     known: Tensor
     roles: Tensor
-
-    def __len__(self) -> int:
-        """N."""
-        return len(self.times)
-
-    def __getitem__(self, places: Tensor | slice) -> Series:
-        """Some of the series."""
-        return Series(*(getattr(self, field.name)[places] for field in fields(self)))
-
-    def to(self, device: torch.device) -> Series:
-        """The same series on a device."""
-        return Series(*(getattr(self, field.name).to(device) for field in fields(self)))
 
     @property
     def observed(self) -> Tensor:

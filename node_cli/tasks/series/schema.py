@@ -8,15 +8,14 @@ from pydantic import Field, model_validator
 
 from node_cli.schema.base import (
     AsTuple,
-    BetweenZeroAndOne,
     Count,
     FromZeroBelowOne,
     NonNegative,
     Positive,
-    Text,
 )
 from node_cli.schema.data import DataSchema
 from node_cli.schema.model import ModelSchema
+from node_cli.schema.series_file import SeriesFileConfig
 
 GRID_POINTS = 100  # of the observed interval of a spiral or of a periodic series
 
@@ -62,42 +61,14 @@ class PeriodicConfig(SyntheticSeriesConfig):
     mode: Literal["interpolation", "extrapolation"]
 
 
-class SeriesTableConfig(DataSchema):
-    """Your own series, in long form: id, time and values in a CSV file.
-
-    Attributes:
-        path: of the file.
-        id: the column that tells series apart.
-        time: the column of times.
-        mode: ``interpolation`` hides a share of the points within each series, ``extrapolation``
-            the last part of each.
-        hidden: that share.
-        validation: share of the series for validation.
-        test: share of the series for the test.
-        batch_size: series in a training batch.
-        eval_batch_size: series in a batch of validation or test.
-    """
-
-    name: Literal["csv"]
-    path: Text | None
-    id: Text
-    time: Text
-    mode: Literal["interpolation", "extrapolation"]
-    hidden: FromZeroBelowOne
-    validation: BetweenZeroAndOne
-    test: BetweenZeroAndOne
+class SeriesTableConfig(SeriesFileConfig):
+    """Your own series, whole."""
 
     @model_validator(mode="after")
-    def _has_a_file_and_three_parts(self) -> SeriesTableConfig:
-        if self.path is None:
+    def _has_no_windows(self) -> SeriesTableConfig:
+        if self.window is not None:
             raise ValueError(
-                "data=csv needs a file: give data.path=FILE, a .csv with the columns id and time"
-                " and the values."
-            )
-        if self.validation + self.test >= 1:
-            raise ValueError(
-                f"data.validation={self.validation:g} data.test={self.test:g}: together they must"
-                " be below 1, so that series are left for training."
+                f"data.window={self.window}: this task trains on whole series; leave it out."
             )
         return self
 

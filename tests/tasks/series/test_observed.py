@@ -157,6 +157,7 @@ def table(tmp_path):
             "test": 0.2,
             "batch_size": 2,
             "eval_batch_size": 2,
+            "window": None,
         }
         return read_series(SeriesTableConfig(**{**settings, **changes}), 0)
 

@@ -1,0 +1,115 @@
+"""A user's own series: a CSV file in long form."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from node_cli.errors import DataError
+from node_cli.schema.series_file import SeriesFileConfig
+
+# Times ``[P]``, increasing, and values ``[P, D]``, of which missing ones are not numbers.
+Points = tuple[np.ndarray, np.ndarray]
+
+
+def read_series_file(config: SeriesFileConfig) -> tuple[list[str], dict[str, Points]]:
+    """Read series in long form.
+
+    Every row is a point: the id of its series, its time, and values, of which empty ones are
+    missing. The rows of a series stand in the order of time.
+
+    Returns:
+        The names of the D values, and the points of each series, by its id.
+
+    Raises:
+        DataError: the file is missing, lacks a column, or a time or a value is wrong; with the
+            line.
+    """
+    assert config.path is not None
+    path = Path(config.path)
+    where = f"data.path={path}"
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise DataError(f"{where}: this file cannot be read ({reason}).") from error
+    reader = csv.reader(text.splitlines())
+    header = [cell.strip() for cell in next(reader, [])]
+    for option, name in (("id", config.id), ("time", config.time)):
+        if name not in header:
+            raise DataError(
+                f"{where}: there is no column {name}; the first line names the columns"
+                f" ({', '.join(header) or 'none'}). Give data.{option}=NAME."
+            )
+    at_id, at_time = header.index(config.id), header.index(config.time)
+    at_values = [i for i in range(len(header)) if i not in (at_id, at_time)]
+    if not at_values:
+        raise DataError(f"{where}: there is no column of values beside {config.id}, {config.time}.")
+    found: dict[str, tuple[list[float], list[list[float]]]] = {}
+    for row in reader:
+        if not any(cell.strip() for cell in row):
+            continue
+        line = f"{where}, line {reader.line_num}"
+        if len(row) != len(header):
+            raise DataError(
+                f"{line}: {len(row)} values where the first line has {len(header)} names."
+            )
+        times, values = found.setdefault(row[at_id].strip(), ([], []))
+        time = _number(row[at_time], f"{line}: the time", missing=False)
+        if times and time <= times[-1]:
+            what = "the same time" if time == times[-1] else "an earlier time"
+            raise DataError(
+                f"{line}: {what} as in a row before it ({config.id} {row[at_id].strip()},"
+                f" {config.time} {row[at_time].strip()}); the rows of a series must be in the order"
+                " of time, each time once."
+            )
+        times.append(time)
+        values.append([_number(row[i], f"{line}: {header[i]}") for i in at_values])
+    if len(found) < 3:
+        raise DataError(
+            f"{where}: it holds {len(found)} series; at least 3 are needed, for training,"
+            " validation and test."
+        )
+    arrays = {name: (np.array(t), np.array(v)) for name, (t, v) in found.items()}
+    return [header[i] for i in at_values], arrays
+
+
+def _number(cell: str, what: str, missing: bool = True) -> float:
+    text = cell.strip()
+    if missing and text.lower() in ("", "nan", "na"):
+        return math.nan
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        given = f"'{text}'" if text else "empty"
+        raise DataError(f"{what} is {given}; it must be a finite number.")
+    return number
+
+
+def split_series(
+    series: Sequence[Points], config: SeriesFileConfig, stream: torch.Generator
+) -> list[list[Points]]:
+    """Training, validation and test series, at random.
+
+    Raises:
+        DataError: none is left for training.
+    """
+    count = len(series)
+    order = torch.randperm(count, generator=stream).tolist()
+    held = [max(1, round(share * count)) for share in (config.validation, config.test)]
+    train = count - sum(held)
+    if train < 1:
+        raise DataError(
+            f"data.validation={config.validation:g} data.test={config.test:g}: of {count} series"
+            " these leave none for training; make them smaller."
+        )
+    bounds = (0, train, train + held[0], count)
+    return [[series[i] for i in order[a:b]] for a, b in pairwise(bounds)]

@@ -1,0 +1,29 @@
+"""Examples that are several tensors."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+
+class TensorRecord:
+    """The base of a dataclass of tensors whose first dimension goes over the same examples."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+        first = fields(self)[0].name  # type: ignore[arg-type]
+        return len(getattr(self, first))
+
+    def __getitem__(self, places: Tensor | slice) -> Self:
+        """Some of them."""
+        return self._each(lambda tensor: tensor[places])
+
+    def to(self, device: torch.device) -> Self:
+        """The same on a device."""
+        return self._each(lambda tensor: tensor.to(device))
+
+    def _each(self, change: Any) -> Self:
+        return type(self)(*(change(getattr(self, field.name)) for field in fields(self)))  # type: ignore[arg-type]

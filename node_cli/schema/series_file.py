@@ -1,0 +1,52 @@
+"""The settings of series in a file of the user's own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from node_cli.schema.base import MOST, BetweenZeroAndOne, FromZeroBelowOne, Text
+from node_cli.schema.data import DataSchema
+
+
+class SeriesFileConfig(DataSchema):
+    """Your own series, in long form: id, time and values in a CSV file.
+
+    Attributes:
+        path: of the file.
+        id: the column that tells series apart.
+        time: the column of times.
+        mode: ``interpolation`` hides a share of the points within each series, ``extrapolation``
+            the last part of each.
+        hidden: that share.
+        validation: share of the series for validation.
+        test: share of the series for the test.
+        window: points of a training window, for a task that trains on windows; null: whole series.
+        batch_size: series in a training batch.
+        eval_batch_size: series in a batch of validation or test.
+    """
+
+    name: Literal["csv"]
+    path: Text | None
+    id: Text
+    time: Text
+    mode: Literal["interpolation", "extrapolation"]
+    hidden: FromZeroBelowOne
+    validation: BetweenZeroAndOne
+    test: BetweenZeroAndOne
+    window: Annotated[int, Field(ge=2, le=MOST), f"an integer >= 2 and <= {MOST}"] | None
+
+    @model_validator(mode="after")
+    def _has_a_file_and_three_parts(self) -> SeriesFileConfig:
+        if self.path is None:
+            raise ValueError(
+                "data=csv needs a file: give data.path=FILE, a .csv with the columns id and time"
+                " and the values."
+            )
+        if self.validation + self.test >= 1:
+            raise ValueError(
+                f"data.validation={self.validation:g} data.test={self.test:g}: together they must"
+                " be below 1, so that series are left for training."
+            )
+        return self
