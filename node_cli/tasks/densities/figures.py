@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +15,7 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from node_cli.figures.canvas import new_figure
+from node_cli.figures.gif import animated_gif
 
 Floats = NDArray[np.float32]
 Box = tuple[float, float, float, float]  # left, right, bottom, top
@@ -114,25 +114,14 @@ def animation(frames: Iterable[Frame], box: Box, title: str, seconds: float = 0.
         title: above each frame.
         seconds: a frame.
     """
-    from PIL import Image
 
-    pictures = []
-    film = None
-    for frame in frames:
-        film = film or _Film(frame, box, title)
-        picture = Image.fromarray(film.drawn(frame))
-        pictures.append(picture.convert("P", palette=Image.Palette.ADAPTIVE))
-    durations = [round(1000 * seconds)] * (len(pictures) - 1) + [1500]
-    buffer = io.BytesIO()
-    pictures[0].save(
-        buffer,
-        format="GIF",
-        save_all=True,
-        append_images=pictures[1:],
-        duration=durations,
-        loop=0,
-    )
-    return buffer.getvalue()
+    def pictures() -> Iterator[NDArray[np.uint8]]:
+        film = None
+        for frame in frames:
+            film = film or _Film(frame, box, title)
+            yield film.drawn(frame)
+
+    return animated_gif(pictures(), seconds)
 
 
 class _Film:
