@@ -47,10 +47,13 @@ class _Kept:
     __slots__ = ("_counts", "_size", "_start", "tensor")
 
     def __init__(self, tensor: Tensor, counts: tuple[_Count, ...]) -> None:
-        storage = tensor.untyped_storage()
         self.tensor = tensor
-        self._counts, self._start, self._size = counts, storage.data_ptr(), storage.nbytes()
-        for count in counts:
+        # Zeros that torch.func makes where nothing depends on an input are stored nowhere.
+        self._counts = () if tensor._is_zerotensor() else counts
+        if self._counts:
+            storage = tensor.untyped_storage()
+            self._start, self._size = storage.data_ptr(), storage.nbytes()
+        for count in self._counts:
             count.add(self._start, self._size)
 
     def __del__(self) -> None:

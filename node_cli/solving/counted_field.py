@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from node_cli.errors import SolverError
-from node_cli.solving.field_result import FieldError, refuse_misfit
+from node_cli.solving.field_result import FieldError, refuse_misfit, refuse_transforms
 from node_cli.solving.saved_bytes_guard import SavedBytesGuard
 from node_cli.solving.state import Layout, State
 from node_cli.solving.stats import SolveStats
@@ -108,8 +108,12 @@ class CountedField:
             FieldError: the field gave something else.
         """
         self._count(t)
-        with self._autocast or nullcontext():
-            dydt = self._field(t, y)
+        try:
+            with self._autocast or nullcontext():
+                dydt = self._field(t, y)
+        except RuntimeError as error:
+            refuse_transforms(self._field, error)
+            raise
         if isinstance(y, Tensor):
             return self._of_the_state(dydt, y)
         if not isinstance(dydt, tuple | list) or len(dydt) != len(y):

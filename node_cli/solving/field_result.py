@@ -45,6 +45,27 @@ def refuse_misfit(field: object, derivative: object, y: Tensor, autocast: bool =
     )
 
 
+def refuse_transforms(field: object, error: RuntimeError) -> None:
+    """Explain an error of a vector field that uses what torch cannot count.
+
+    Args:
+        field: that raised it, for the message.
+        error: as it came.
+
+    Raises:
+        FieldError: it used reverse-mode transforms of torch.func while saved tensors are counted.
+    """
+    if "saved tensor hooks" in str(error):
+        raise FieldError(
+            at_place(
+                place_of(field),
+                "the vector field uses torch.func.grad, vjp, jacrev or hessian, which torch does"
+                " not allow while the bytes that are kept for the backward pass are counted; use"
+                " torch.autograd.grad(..., create_graph=True), or jvp and jacfwd of torch.func.",
+            )
+        ) from error
+
+
 def described(thing: object) -> str:
     """What somebody gave, for a message: ``a tensor of shape [2, 3] and float32``."""
     if isinstance(thing, Tensor):
