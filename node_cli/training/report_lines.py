@@ -77,8 +77,9 @@ def closing_parts(summary: Mapping[str, Any], best: BestMetric) -> list[list[str
     tested = final[f"{best.name}/test"]
     unit = f" {best.unit}" if best.unit else ""
     result = [
-        f"{summary['data']} test {best} {tested:.4f}{unit}",
-        f"(weights of epoch {summary['best']['epoch']}, validation {summary['best']['value']:.4f})",
+        f"{summary['data']} test {best} {_score(tested)}{unit}",
+        f"(weights of epoch {summary['best']['epoch']},"
+        f" validation {_score(summary['best']['value'])})",
     ]
     shown = (f"{best.name}/test", "loss/test")
     others = [
@@ -96,6 +97,11 @@ def closing_parts(summary: Mapping[str, Any], best: BestMetric) -> list[list[str
         cost.append(f"device peak {memory['device_peak_bytes'] / 1e6:.0f} MB")
     cost.append(f"resident peak {memory['rss_peak_bytes'] / 1e6:.0f} MB")
     return [result, *([others] if others else []), cost]
+
+
+def _score(value: float) -> str:
+    """Four decimals, or three digits of what is so small that they would hide it."""
+    return f"{value:.3g}" if 0 < abs(value) < 0.01 else f"{value:.4f}"
 
 
 def packed(parts: Iterable[str], between: str, width: int) -> list[str]:
