@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-Activation = Literal["tanh", "relu", "softplus", "elu"]
+from node_cli.schema.vector_field import Activation
 
 
 class ELU(nn.Module):

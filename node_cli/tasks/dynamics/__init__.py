@@ -1,0 +1,1 @@
+"""Dynamics: vector fields that are learned from trajectories."""

@@ -1,0 +1,52 @@
+"""The task of dynamics: vector fields from trajectories."""
+
+from node_cli.tasks.dynamics.model_schema import (
+    AugmentedMlpConfig,
+    HamiltonianConfig,
+    LagrangianConfig,
+    MlpConfig,
+    SecondOrderMlpConfig,
+)
+from node_cli.tasks.dynamics.schema import (
+    DampedOscillatorConfig,
+    DoublePendulumConfig,
+    LorenzConfig,
+    LotkaVolterraConfig,
+    MassSpringConfig,
+    PendulumConfig,
+    SpiralConfig,
+    ThreeBodyConfig,
+    TrajectoryFileConfig,
+    TwoBodyConfig,
+    VanDerPolConfig,
+)
+from node_cli.tasks.entry import TaskEntry
+
+FIELDS = ()  # none are promised to plugins
+TASKS = (
+    TaskEntry(
+        "dynamics",
+        "node_cli.tasks.dynamics.task:Dynamics",
+        models=(
+            MlpConfig,
+            AugmentedMlpConfig,
+            SecondOrderMlpConfig,
+            HamiltonianConfig,
+            LagrangianConfig,
+        ),
+        data=(
+            SpiralConfig,
+            LotkaVolterraConfig,
+            VanDerPolConfig,
+            DampedOscillatorConfig,
+            MassSpringConfig,
+            PendulumConfig,
+            DoublePendulumConfig,
+            TwoBodyConfig,
+            ThreeBodyConfig,
+            LorenzConfig,
+            TrajectoryFileConfig,
+        ),
+        ode_model="mlp-field",
+    ),
+)

@@ -1,0 +1,138 @@
+"""From the first state of a trajectory to all others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from node_cli.models.augmentation import augmented
+from node_cli.models.mlp_field import MlpField, Perceptron
+from node_cli.models.ode_solve import OdeSolve
+from node_cli.models.second_order import SecondOrderField
+from node_cli.schema.model import ModelSchema
+from node_cli.schema.vector_field import AugmentedConfig, MlpFieldConfig, SecondOrderConfig
+from node_cli.solving import SolveSpec
+from node_cli.tasks.dynamics.hamiltonian import HamiltonianField, SeparableField
+from node_cli.tasks.dynamics.lagrangian import LagrangianField
+from node_cli.tasks.dynamics.model_schema import HamiltonianConfig, LagrangianConfig
+
+
+class DynamicsModel(nn.Module):
+    """A learned vector field.
+
+    The state that is solved for may hold more than the D values that are observed; these come
+    first in it.
+
+    Args:
+        field: the vector field of the state.
+        lift: from observed values ``[..., D]`` to a state; None: they are the state.
+        dimensions: D.
+        timed: whether the field depends on the time.
+        spec: how the run solves.
+    """
+
+    def __init__(
+        self,
+        field: nn.Module,
+        lift: nn.Module | None,
+        dimensions: int,
+        timed: bool,
+        spec: SolveSpec,
+    ) -> None:
+        super().__init__()
+        self.field, self.lift = field, lift
+        self.solve = OdeSolve(spec)
+        self._dimensions, self._timed = dimensions, timed
+
+    def forward(self, first: Tensor, start: Tensor, elapsed: Tensor) -> Tensor:
+        """Predicted values.
+
+        Args:
+            first: values at the first time, ``[B, D]``.
+            start: that time, ``[B]``.
+            elapsed: times since then, in order, the first 0, ``[B, W]``.
+
+        Returns:
+            ``[B, W, D]``; the first are those given.
+        """
+        state = first if self.lift is None else self.lift(first)
+        field = _Later(self.field, start.unsqueeze(-1)) if self._timed else self.field
+        parameters = tuple(self.field.parameters())
+        if bool((elapsed == elapsed[:1]).all()) and bool((elapsed[0].diff() > 0).all()):
+            solved = self.solve(field, state, elapsed[0], parameters)
+            return solved[..., : self._dimensions].transpose(0, 1)  # type: ignore[no-any-return]
+        times, places = torch.unique(elapsed, return_inverse=True)
+        solved = self.solve(field, state, times, parameters)[..., : self._dimensions]
+        rows = torch.arange(len(first), device=first.device).unsqueeze(-1)
+        return solved[places, rows]  # type: ignore[no-any-return]
+
+    def derivative(self, t: Tensor, state: Tensor) -> Tensor:
+        """The vector field at states ``[B, S]`` and times ``[B]``."""
+        derivative: Tensor = self.field(t.unsqueeze(-1) if self._timed else t, state)
+        return derivative
+
+    def velocity(self, values: Tensor) -> Tensor:
+        """dx/dt of observed values ``[B, D]`` at time 0, with the state that they begin with."""
+        state = values if self.lift is None else self.lift(values)
+        return self.derivative(values.new_zeros(len(values)), state)[..., : self._dimensions]
+
+
+class _Later:
+    """A field whose time goes on from another start for each trajectory."""
+
+    def __init__(self, field: nn.Module, start: Tensor) -> None:
+        self._field, self._start = field, start
+
+    def __call__(self, t: Tensor, y: Tensor) -> Tensor:
+        derivative: Tensor = self._field(self._start + t, y)
+        return derivative
+
+
+class _Augmented(nn.Module):
+    def __init__(self, extra: int) -> None:
+        super().__init__()
+        self._extra = extra
+
+    def forward(self, values: Tensor) -> Tensor:
+        return augmented(values, self._extra)
+
+
+class _LearnedVelocity(nn.Module):
+    def __init__(self, dimensions: int, hidden: Sequence[int]) -> None:
+        super().__init__()
+        self.velocity = Perceptron(dimensions, hidden, dimensions)
+
+    def forward(self, values: Tensor) -> Tensor:
+        return torch.cat((values, self.velocity(values)), dim=-1)
+
+
+def build_dynamics_model(config: ModelSchema, dimensions: int, spec: SolveSpec) -> DynamicsModel:
+    """The model of the ``model`` group, for trajectories of D values."""
+    timed = bool(getattr(config, "time", False))
+    field, lift = _parts(config, dimensions)
+    return DynamicsModel(field, lift, dimensions, timed, spec)
+
+
+def _parts(config: ModelSchema, dimensions: int) -> tuple[nn.Module, nn.Module | None]:
+    if isinstance(config, HamiltonianConfig):
+        kind = SeparableField if config.separable else HamiltonianField
+        return kind(dimensions, config.hidden, config.activation), None
+    if isinstance(config, LagrangianConfig):
+        return LagrangianField(dimensions, config.hidden, config.activation), None
+    if isinstance(config, SecondOrderConfig):
+        observed = config.velocity == "observed"
+        values = dimensions // 2 if observed else dimensions
+        acceleration = MlpField(
+            2 * values, config.hidden, config.activation, config.time, outputs=values
+        )
+        if observed:
+            return SecondOrderField(acceleration), None
+        learned = config.velocity == "learned"
+        lift = _LearnedVelocity(values, config.hidden) if learned else _Augmented(values)
+        return SecondOrderField(acceleration), lift
+    assert isinstance(config, MlpFieldConfig | AugmentedConfig)
+    extra = config.augment_dim if isinstance(config, AugmentedConfig) else 0
+    field = MlpField(dimensions + extra, config.hidden, config.activation, config.time)
+    return field, _Augmented(extra) if extra else None

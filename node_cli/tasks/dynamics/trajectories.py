@@ -1,0 +1,116 @@
+"""Trajectories: as they are observed, and as they truly are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from node_cli.data.random_streams import random_stream
+from node_cli.data.tensor_record import TensorRecord
+from node_cli.tasks.dynamics.schema import SystemConfig
+from node_cli.tasks.dynamics.stream import Stream
+from node_cli.tasks.dynamics.system import Floats, System
+
+_TOLERANCE = 1e-10
+# Trajectories that one solve carries together, at a tolerance that is as much smaller as the norm
+# over all of them may hide an error of one.
+_TOGETHER = 64
+
+
+@dataclass(frozen=True)
+class Trajectories(TensorRecord):
+    """N trajectories of at most P points with D values each.
+
+    The points of a trajectory are in the order of time, and padded at the end.
+
+    Attributes:
+        times: ``[N, P]``; where there is padding, the last time again.
+        states: as observed, ``[N, P, D]``.
+        truth: without noise where it is known, ``[N, P, D]``.
+        derivatives: true ones, ``[N, P, D]``; not a number where they are not known.
+        shown: points that training may see, bool ``[N, P]``.
+        there: points that are no padding, bool ``[N, P]``.
+    """
+
+    times: Tensor
+    states: Tensor
+    truth: Tensor
+    derivatives: Tensor
+    shown: Tensor
+    there: Tensor
+
+    @property
+    def beyond(self) -> Tensor:
+        """Points after the last one that is shown of their trajectory, bool ``[N, P]``."""
+        later = self.shown.flip(1).cumsum(dim=1).flip(1)  # shown points from this one on
+        return self.there & (later == 0)
+
+
+def make_trajectories(config: SystemConfig, system: System, seed: int) -> list[Trajectories]:
+    """Trajectories for training, validation and test.
+
+    Those for training end at ``config.span``; the others go on to the horizon.
+    """
+    counts = (config.trajectories, config.validation, config.test)
+    beyond = round((config.horizon - 1) * (config.points - 1))
+    return [
+        _observed(config, system, count, 0 if part == 0 else beyond, seed, part)
+        for part, count in enumerate(counts)
+    ]
+
+
+def _observed(
+    config: SystemConfig, system: System, count: int, beyond: int, seed: int, part: int
+) -> Trajectories:
+    stream = random_stream(seed, Stream.TRAJECTORIES, part)
+    points = config.points + beyond
+    times = config.span * np.arange(points) / (config.points - 1)
+    truth = trajectories_of(system, system.starts(count, stream), times)
+    true, slopes = (torch.from_numpy(a).float() for a in (truth, system.derivative(truth)))
+    noise = config.noise * torch.randn(true.shape, generator=stream)
+    shown = (torch.arange(points) < config.points).expand(count, -1)
+    return Trajectories(
+        torch.from_numpy(times).float().expand(count, -1),
+        true + noise,
+        true,
+        slopes,
+        shown,
+        torch.ones_like(shown),
+    )
+
+
+def trajectories_of(system: System, starts: Floats, times: Floats) -> Floats:
+    """Where a system goes, by SciPy's DOP853 in double precision.
+
+    Args:
+        system: its equations.
+        starts: states at the first time, ``[N, D]``.
+        times: increasing, ``[P]``.
+
+    Returns:
+        States, ``[N, P, D]``.
+
+    Raises:
+        RuntimeError: the solver could not go on.
+    """
+    from scipy.integrate import solve_ivp
+
+    solved = []
+    for first in range(0, len(starts), _TOGETHER):
+        group = starts[first : first + _TOGETHER]
+        found = solve_ivp(
+            lambda _t, y, shape=group.shape: system.derivative(y.reshape(shape)).ravel(),
+            (times[0], times[-1]),
+            group.ravel(),
+            method="DOP853",
+            t_eval=times,
+            rtol=_TOLERANCE / _TOGETHER**0.5,
+            atol=_TOLERANCE / _TOGETHER**0.5,
+        )
+        if not found.success:
+            raise RuntimeError(f"the true trajectories could not be computed: {found.message}")
+        solved.append(found.y.reshape(*group.shape, -1).transpose(0, 2, 1))
+    return np.concatenate(solved)

@@ -1,0 +1,107 @@
+"""Trajectories in a file of the user's own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from node_cli.data.random_streams import random_stream
+from node_cli.data.series_file import Points, read_series_file, split_series
+from node_cli.errors import DataError
+from node_cli.tasks.dynamics.schema import TrajectoryFileConfig
+from node_cli.tasks.dynamics.stream import Stream
+from node_cli.tasks.dynamics.system import Floats
+from node_cli.tasks.dynamics.trajectories import Trajectories
+
+
+def read_trajectories(
+    config: TrajectoryFileConfig, one_scale: bool, seed: int
+) -> tuple[list[str], list[Trajectories]]:
+    """Read, split, hide and scale.
+
+    Each value is standardised by the training trajectories. With ``one_scale`` all are divided by
+    one number and not shifted, which keeps it true that one is the velocity or the momentum of
+    another.
+
+    Returns:
+        The names of the D values, and training, validation and test trajectories; times are those
+        since the file's earliest.
+
+    Raises:
+        DataError: the file cannot be used; says why, and where.
+    """
+    columns, series = read_series_file(config)
+    _refuse_unfit(config, columns, series)
+    parts = split_series(list(series.values()), config, random_stream(seed, Stream.FILE))
+    train = np.concatenate([values for _, values in parts[0]])
+    centre, scale = train.mean(axis=0), train.std(axis=0)
+    for name, spread, middle in zip(columns, scale, centre, strict=True):
+        if not spread > 1e-9 * abs(middle):
+            raise DataError(
+                f"data.path={config.path}: the column {name} is constant in the training series;"
+                " leave it out of the file."
+            )
+    if one_scale:
+        centre, scale = np.zeros_like(centre), np.full_like(scale, np.sqrt((train**2).mean()))
+    earliest = min(float(times[0]) for times, _ in series.values())
+    stream = random_stream(seed, Stream.FILE, 1)
+    scaled = [
+        [(times - earliest, (values - centre) / scale) for times, values in part] for part in parts
+    ]
+    return columns, [_padded(part, config, stream) for part in scaled]
+
+
+def _refuse_unfit(
+    config: TrajectoryFileConfig, columns: Sequence[str], series: dict[str, Points]
+) -> None:
+    where = f"data.path={config.path}"
+    window = 2 if config.window is None else config.window
+    for name, (times, values) in series.items():
+        if np.isnan(values).any():
+            row, column = np.argwhere(np.isnan(values))[0]
+            raise DataError(
+                f"{where}: {columns[column]} is missing at {config.time} {times[row]:g} of"
+                f" {config.id} {name}; a state needs all of its values. Leave such rows out, or use"
+                " a task for incomplete series."
+            )
+        shown = len(times) - _hidden(config, len(times))
+        if shown < 2:
+            raise DataError(
+                f"{where}: {config.id} {name} has {len(times)} points, of which data.hidden leaves"
+                f" {shown}; at least 2 are needed."
+            )
+        if shown < window:
+            raise DataError(
+                f"data.window={window}: {config.id} {name} has {len(times)} points, of which"
+                f" data.hidden={config.hidden:g} leaves {shown} for training; a window must be at"
+                " most as long."
+            )
+
+
+def _hidden(config: TrajectoryFileConfig, points: int) -> int:
+    """How many points of a trajectory training does not see; the first is always seen."""
+    return min(points - 1, round(config.hidden * points))
+
+
+def _padded(
+    part: Sequence[tuple[Floats, Floats]], config: TrajectoryFileConfig, stream: torch.Generator
+) -> Trajectories:
+    longest = max(len(times) for times, _ in part)
+    shape = (len(part), longest)
+    times = torch.zeros(shape)
+    states = torch.zeros(*shape, part[0][1].shape[1])
+    shown, there = (torch.zeros(shape, dtype=torch.bool) for _ in range(2))
+    for i, (at, values) in enumerate(part):
+        n = len(at)
+        hidden = _hidden(config, n)
+        times[i, :n], states[i, :n] = torch.from_numpy(at).float(), torch.from_numpy(values).float()
+        times[i, n:], states[i, n:] = times[i, n - 1].clone(), states[i, n - 1].clone()
+        there[i, :n] = shown[i, :n] = True
+        if config.mode == "extrapolation":
+            shown[i, n - hidden : n] = False
+        else:
+            shown[i, 1 + torch.randperm(n - 1, generator=stream)[:hidden]] = False
+    unknown = torch.full_like(states, float("nan"))
+    return Trajectories(times, states, states, unknown, shown, there)
