@@ -130,7 +130,7 @@ class Bodies(MechanicalSystem):
     They begin near the motion in which they stay at the corners of a regular polygon that turns
     around their centre of mass, with :math:`\omega^2 = G \sum_i m_i / d^3` for the distance d of
     two of them (Lagrange, 1772, for three), at 0.5 to 1.5 from the polygon's centre; each velocity
-    is changed by a share of about ``config.scatter``.
+    is changed by a share of about ``config.scatter``, and the centre of mass stays at rest.
     """
 
     def __init__(self, config: BodiesConfig) -> None:
@@ -172,6 +172,7 @@ class Bodies(MechanicalSystem):
         velocities = rate * np.stack((-places[..., 1], places[..., 0]), axis=-1)
         noise = torch.randn(count, bodies, 2, dtype=torch.float64, generator=stream).numpy()
         velocities = velocities * (1 + self._scatter * noise)
+        velocities -= np.average(velocities, axis=1, weights=self._masses)[:, None]
         return places.reshape(count, -1), velocities.reshape(count, -1)
 
     def _apart(self, q: Floats) -> tuple[Floats, Floats]:

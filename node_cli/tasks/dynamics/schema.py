@@ -34,6 +34,7 @@ class SystemConfig(DataSchema):
         loss: what is fitted: ``trajectory``, the states that the solver gives from the first one
             of a window on; ``derivative``, the true derivatives at observed states.
         window: points of a training window; null: whole trajectories.
+        passes: over all windows in an epoch, which ends with a validation.
         batch_size: windows in a training batch, or points with ``loss=derivative``.
         eval_batch_size: trajectories in a batch of validation or test.
     """
@@ -47,6 +48,7 @@ class SystemConfig(DataSchema):
     noise: NonNegative
     loss: Literal["trajectory", "derivative"]
     window: Points | None
+    passes: Count
 
     @property
     def dimensions(self) -> int:

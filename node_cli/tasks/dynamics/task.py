@@ -21,7 +21,7 @@ from node_cli.tasks.dynamics.system import System, UnknownSystem
 from node_cli.tasks.dynamics.systems import system_of
 from node_cli.tasks.dynamics.trajectories import Trajectories, make_trajectories
 from node_cli.tasks.dynamics.trajectory_file import read_trajectories
-from node_cli.tasks.dynamics.windows import Window, Windows
+from node_cli.tasks.dynamics.windows import ManyPasses, Window, Windows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -91,7 +91,10 @@ class Dynamics(Task[DynamicsModel]):
         data, seed = self.config.data, self.config.seed
         windows = Windows(train, 1 if self.fits_derivatives else data.window)
         return Loaders(
-            ShuffledBatches(windows, data.batch_size, seed, device, Stream.ORDER),
+            ManyPasses(
+                ShuffledBatches(windows, data.batch_size, seed, device, Stream.ORDER),
+                data.passes if isinstance(data, SystemConfig) else 1,
+            ),
             OrderedBatches(validation, data.eval_batch_size, device),
             OrderedBatches(test, data.eval_batch_size, device),
         )
@@ -110,10 +113,11 @@ class Dynamics(Task[DynamicsModel]):
 
         ``mse_inside`` is the mean squared error of a value against the truth up to the last
         observation of training, ``mse_beyond`` from there to the horizon; infinite where the
-        learned field runs away. ``loss`` is that against what is observed inside, or, with
+        learned field runs away. ``energy_mse`` is that of the energy at all of these points, where
+        there is one. ``loss`` is that against what is observed inside, or, with
         ``data.loss=derivative``, that of the derivatives there.
         """
-        sums = dict.fromkeys(("loss", "mse_inside", "mse_beyond"), 0.0)
+        sums = dict.fromkeys(("loss", "mse_inside", "mse_beyond", "energy_mse"), 0.0)
         counts = dict.fromkeys(sums, 0)
         for batch in batches:
             true: Trajectories = batch
@@ -132,6 +136,14 @@ class Dynamics(Task[DynamicsModel]):
             ):
                 sums[name] += float(squares.sum())
                 counts[name] += squares.numel()
+            energies = [
+                self.system.energy(states.double().cpu().numpy())
+                for states in (predicted, true.truth)
+            ]
+            if energies[0] is not None and energies[1] is not None:
+                off = energies[0] - energies[1]
+                sums["energy_mse"] += float((off**2).sum())
+                counts["energy_mse"] += off.size
         return {name: total / counts[name] for name, total in sums.items() if counts[name]}
 
     def predicted(self, model: DynamicsModel, true: Trajectories) -> Tensor:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from node_cli.data.batches import ShuffledBatches
 from node_cli.data.tensor_record import TensorRecord
 from node_cli.tasks.dynamics.trajectories import Trajectories
 
@@ -84,3 +85,25 @@ class Windows:
     def to(self, device: torch.device) -> Windows:
         """The same on a device."""
         return Windows(self._of.to(device), self._length)
+
+
+class ManyPasses:
+    """Training batches of several passes as one epoch.
+
+    Args:
+        of: the batches of one pass, each pass in an order of its own.
+        passes: in an epoch.
+    """
+
+    def __init__(self, of: ShuffledBatches, passes: int) -> None:
+        self._of, self._passes = of, passes
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return self._passes * len(self._of)
+
+    def batch(self, epoch: int, index: int) -> Window:
+        """The windows of a batch, both numbers counted from 0."""
+        done, place = divmod(index, len(self._of))
+        window: Window = self._of.batch(self._passes * epoch + done, place)
+        return window
