@@ -132,7 +132,7 @@ class Task(ABC, Generic[Model]):
     models: ClassVar[tuple[type[ModelSchema], ...]]
     data: ClassVar[tuple[type[DataSchema], ...]]
     defaults: ClassVar[Mapping[str, object]] = {}
-    best: ClassVar[BestMetric] = BestMetric("loss", "min")
+    best: BestMetric = BestMetric("loss", "min")
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterable
-from typing import ClassVar
 
 from torch import Tensor
 
@@ -20,7 +19,7 @@ from node_cli.tasks.densities.schema import FlowConfig
 class DensityTask(Task[NormalizingFlow]):
     """Maximum likelihood of points, with the integrals of the ``regularization`` group."""
 
-    best: ClassVar[BestMetric] = BestMetric("nll", "min", "NLL", "nats")
+    best: BestMetric = BestMetric("nll", "min", "NLL", "nats")
 
     @property
     @abstractmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -39,7 +39,12 @@ class Dynamics(Task[DynamicsModel]):
     """Learn dx/dt from trajectories x(t)."""
 
     config: DynamicsRun
-    best: ClassVar[BestMetric] = BestMetric("mse_inside", "min", "squared error inside the window")
+    best: BestMetric = BestMetric("mse_inside", "min", "squared error inside the window")
+
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__(config)
+        if self.fits_derivatives:  # trajectories run away from a field for other reasons too
+            self.best = BestMetric("loss", "min", "squared error of dx/dt")
 
     @cached_property
     def _data(self) -> tuple[System, list[Trajectories]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ class MnistOdeNet(Task[ImageClassifier]):
     """The supervised experiment of Chen et al. 2018, section 3."""
 
     config: ImagesRun
-    best: ClassVar[BestMetric] = BestMetric("accuracy", "max")
+    best: BestMetric = BestMetric("accuracy", "max")
 
     @cached_property
     def images(self) -> ImageSets:

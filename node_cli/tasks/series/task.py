@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -61,7 +61,7 @@ class LatentSeries(Task[SeriesModel]):
     """The experiments of Chen et al. 2018, section 5, and of Rubanova et al. 2019."""
 
     config: SeriesRun
-    best: ClassVar[BestMetric] = BestMetric("loss", "min", "negative ELBO", "nats a series")
+    best: BestMetric = BestMetric("loss", "min", "negative ELBO", "nats a series")
 
     @cached_property
     def parts(self) -> list[Series]:
