@@ -224,8 +224,37 @@ class LorenzConfig(SystemConfig):
         return 3
 
 
+class ReflectionConfig(DataSchema):
+    """The map x -> -x as trajectories of two points (Norcliffe et al. 2020).
+
+    Attributes:
+        dimensions: of x; a first-order field can learn the map where they are even, since it keeps
+            the orientation of space.
+        trajectories: for training.
+        validation: trajectories for validation.
+        test: trajectories for the test.
+        batch_size: trajectories in a training batch.
+        eval_batch_size: trajectories in a batch of validation or test.
+    """
+
+    name: Literal["reflection"]
+    dimensions: Count
+    trajectories: Count
+    validation: Count
+    test: Count
+
+    @model_validator(mode="after")
+    def _fills_a_batch(self) -> ReflectionConfig:
+        if self.batch_size > self.trajectories:
+            raise ValueError(
+                f"data.batch_size={self.batch_size}: must be at most"
+                f" data.trajectories={self.trajectories}."
+            )
+        return self
+
+
 class TrajectoryFileConfig(SeriesFileConfig):
     """Trajectories in a file of your own, each series one; no value may be missing."""
 
 
-TrajectoryConfig = SystemConfig | TrajectoryFileConfig
+TrajectoryConfig = SystemConfig | ReflectionConfig | TrajectoryFileConfig

@@ -9,3 +9,4 @@ class Stream(IntEnum):
     ORDER = 9
     TRAJECTORIES = 10
     FILE = 11
+    REFLECTION = 12

@@ -15,11 +15,15 @@ from node_cli.tasks.base import Audit, Batch, BestMetric, EvaluationData, Loader
 from node_cli.tasks.dynamics.long_run import LongRun
 from node_cli.tasks.dynamics.model import DynamicsModel, build_dynamics_model
 from node_cli.tasks.dynamics.model_schema import keeps_positions
-from node_cli.tasks.dynamics.schema import SystemConfig, TrajectoryFileConfig
+from node_cli.tasks.dynamics.schema import (
+    ReflectionConfig,
+    SystemConfig,
+    TrajectoryFileConfig,
+)
 from node_cli.tasks.dynamics.stream import Stream
 from node_cli.tasks.dynamics.system import System, UnknownSystem
 from node_cli.tasks.dynamics.systems import system_of
-from node_cli.tasks.dynamics.trajectories import Trajectories, make_trajectories
+from node_cli.tasks.dynamics.trajectories import Trajectories, make_trajectories, reflections
 from node_cli.tasks.dynamics.trajectory_file import read_trajectories
 from node_cli.tasks.dynamics.windows import ManyPasses, Window, Windows
 
@@ -52,6 +56,9 @@ class Dynamics(Task[DynamicsModel]):
         if isinstance(data, TrajectoryFileConfig):
             columns, parts = read_trajectories(data, keeps_positions(self.config.model), seed)
             return UnknownSystem(columns), parts
+        if isinstance(data, ReflectionConfig):
+            columns = [f"x{number}" for number in range(1, data.dimensions + 1)]
+            return UnknownSystem(columns), reflections(data, seed)
         system = system_of(data)
         return system, make_trajectories(data, system, seed)
 
@@ -94,7 +101,8 @@ class Dynamics(Task[DynamicsModel]):
         """Windows for training; whole trajectories, to their horizon, for the rest."""
         train, validation, test = self.parts
         data, seed = self.config.data, self.config.seed
-        windows = Windows(train, 1 if self.fits_derivatives else data.window)
+        length = None if isinstance(data, ReflectionConfig) else data.window
+        windows = Windows(train, 1 if self.fits_derivatives else length)
         return Loaders(
             ManyPasses(
                 ShuffledBatches(windows, data.batch_size, seed, device, Stream.ORDER),
@@ -231,7 +239,7 @@ class Dynamics(Task[DynamicsModel]):
 
     def _long_run(self, model: DynamicsModel, of: Trajectories) -> LongRun | None:
         data = self.config.data
-        if isinstance(data, TrajectoryFileConfig):
+        if not isinstance(data, SystemConfig):
             return None
         return LongRun.of(self.system, model, data.span, of)
 

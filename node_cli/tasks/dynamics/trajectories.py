@@ -10,7 +10,7 @@ from torch import Tensor
 
 from node_cli.data.random_streams import random_stream
 from node_cli.data.tensor_record import TensorRecord
-from node_cli.tasks.dynamics.schema import SystemConfig
+from node_cli.tasks.dynamics.schema import ReflectionConfig, SystemConfig
 from node_cli.tasks.dynamics.stream import Stream
 from node_cli.tasks.dynamics.system import Floats, System
 
@@ -80,6 +80,21 @@ def _observed(
         shown,
         torch.ones_like(shown),
     )
+
+
+def reflections(config: ReflectionConfig, seed: int) -> list[Trajectories]:
+    """From x at time 0 to -x at time 1, for x uniform in a cube from -1 to 1."""
+    counts = (config.trajectories, config.validation, config.test)
+    parts = []
+    for part, count in enumerate(counts):
+        stream = random_stream(seed, Stream.REFLECTION, part)
+        first = torch.empty(count, config.dimensions).uniform_(-1.0, 1.0, generator=stream)
+        states = torch.stack((first, -first), dim=1)
+        there = torch.ones(count, 2, dtype=torch.bool)
+        times = torch.tensor([0.0, 1.0]).expand(count, -1)
+        unknown = torch.full_like(states, float("nan"))
+        parts.append(Trajectories(times, states, states, unknown, there, there))
+    return parts
 
 
 def trajectories_of(system: System, starts: Floats, times: Floats) -> Floats:

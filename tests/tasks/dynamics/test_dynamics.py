@@ -71,6 +71,28 @@ def test_a_hamiltonian_model_learns_a_spring(node_train, tmp_path):
     assert values["energy_error/test"] < 0.05
 
 
+@pytest.mark.parametrize("dimensions", [1, 3])
+def test_a_reflection_is_two_points(node_train, tmp_path, dimensions):
+    words = ("data=reflection", f"data.dimensions={dimensions}", "trainer.figures=true")
+    done = node_train(*TINY, *FEW, *words, "model=second-order")
+    assert done.returncode == 0, done.stderr
+    assert math.isfinite(final(tmp_path)["mse_inside/test"])
+
+
+def test_a_first_order_field_does_not_reflect_a_line(node_train, tmp_path):
+    """Its trajectories would have to cross: the best that it can do is to go to 0."""
+    words = ("experiment=paper/sonode", "trainer.max_epochs=30", "trainer.figures=false")
+    errors = {}
+    for model in ("mlp-field", "second-order"):
+        run = f"hydra.run.dir={model}"
+        done = node_train(*words, f"model={model}", "optimizer.lr=0.02", "trainer.threads=1", run)
+        assert done.returncode == 0, done.stderr
+        summary = json.loads((tmp_path / model / "summary.json").read_text())
+        errors[model] = summary["final"]["mse_inside/test"]
+    assert errors["mlp-field"] > 0.1
+    assert errors["second-order"] < 0.01
+
+
 def rows(trajectories=8, points=12, names="id,time,q,p"):
     lines = [names]
     for number in range(trajectories):
