@@ -19,6 +19,7 @@ def test_a_command_is_possible(node_train, words):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("adjoint", ["direct", "full"])
 def test_a_hamiltonian_field_of_ones_own_trains(tmp_path, node_new, node_train, adjoint):
     assert node_new("spring").returncode == 0

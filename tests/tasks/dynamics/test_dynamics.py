@@ -26,6 +26,7 @@ def scores(folder):
     return {name for name in final(folder) if name.endswith("/test") and "nfe" not in name}
 
 
+@pytest.mark.slow
 def test_a_run_with_its_figures(node_train, tmp_path):
     done = node_train(*TINY, *FEW, "data=pendulum", "trainer.figures=true")
     assert done.returncode == 0, done.stderr
@@ -36,6 +37,7 @@ def test_a_run_with_its_figures(node_train, tmp_path):
     assert "phase_portrait_over_time.gif" in names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "extra"),
     [
@@ -58,6 +60,7 @@ def test_systems_and_models_train(node_train, tmp_path, words, extra):
     assert math.isfinite(final(tmp_path)["loss/test"])
 
 
+@pytest.mark.slow
 def test_a_hamiltonian_model_learns_a_spring(node_train, tmp_path):
     """Better than the values vary, by far, after some seconds."""
     words = ("data=mass-spring", "data.noise=0", "model=hamiltonian", "data.loss=derivative")
@@ -79,9 +82,10 @@ def test_a_reflection_is_two_points(node_train, tmp_path, dimensions):
     assert math.isfinite(final(tmp_path)["mse_inside/test"])
 
 
+@pytest.mark.slow
 def test_a_first_order_field_does_not_reflect_a_line(node_train, tmp_path):
     """Its trajectories would have to cross: the best that it can do is to go to 0."""
-    words = ("experiment=paper/sonode", "trainer.max_epochs=30", "trainer.figures=false")
+    words = ("experiment=paper/sonode", "trainer.max_epochs=20", "trainer.figures=false")
     errors = {}
     for model in ("mlp-field", "second-order"):
         run = f"hydra.run.dir={model}"
