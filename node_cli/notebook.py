@@ -229,7 +229,9 @@ def solve(
     r"""Solve :math:`dy/dt = f(t, y),\ y(t_0) = y_0` at the times ``t``.
 
     Args:
-        field: ``f(t, y)``, with ``t`` a scalar tensor; returns the shape of ``y``.
+        field: ``f(t, y)``, with ``t`` a scalar tensor; returns the shape of ``y``. For ``leapfrog``
+            and ``yoshida4`` it has methods ``velocity(t, p)`` and ``force(t, q)`` too, which give
+            ``dq/dt`` and ``dp/dt`` of a separable Hamiltonian system with states ``[..., 2n]``.
         y0: the state at ``t[0]``: a tensor or a tuple of tensors.
         t: output times in order; the first is the initial time.
         method: a solver that ``node-train --help`` lists, such as ``dopri5`` or ``rk4``.
@@ -248,7 +250,8 @@ def solve(
         and backward apart.
 
     Raises:
-        SolverError: the solve cannot be finished, or fixed steps have no length.
+        SolverError: the solve cannot be finished, fixed steps have no length, or the field is not
+            what the solver needs.
         ValueError: a name is unknown, the times are not in order, or the mode does not go with the
             solver.
     """

@@ -33,8 +33,9 @@ def at_place(where: str, sentence: str) -> str:
 def place_of(thing: object) -> str:
     """Where a class, a function or the class of an object is written; empty where none knows.
 
-    Of a module it is where its ``forward`` begins.
+    Of a module it is where its ``forward`` begins; of what wraps something, that of the inside.
     """
+    thing = unwrapped(thing)
     if not inspect.isclass(thing) and not inspect.isroutine(thing):
         thing = getattr(type(thing), "forward", None) or type(thing)
     try:
@@ -43,6 +44,12 @@ def place_of(thing: object) -> str:
     except (OSError, TypeError, ValueError):
         return ""
     return "" if path is None else place(path, line)
+
+
+def unwrapped(thing: object) -> object:
+    """What is inside of a wrapper that says so by ``__wrapped__``, or the thing itself."""
+    inside: object = inspect.unwrap(thing)  # type: ignore[arg-type]  # takes any object
+    return inside
 
 
 def line_of_setting(path: Path, class_name: str, name: str) -> int | None:

@@ -12,11 +12,14 @@ from node_cli.methods import (
     heun2,
     heun3,
     implicit_adams,
+    implicit_midpoint,
+    leapfrog,
     midpoint,
     rk4,
     scipy,
+    yoshida4,
 )
-from node_cli.methods.method import Method, SolverFamily, SolverKind
+from node_cli.methods.method import Method, SolverFamily, SolverKind, Structure
 
 METHODS: dict[str, Method] = {
     method.name: method
@@ -34,8 +37,11 @@ METHODS: dict[str, Method] = {
         rk4.METHOD,
         explicit_adams.METHOD,
         implicit_adams.METHOD,
+        leapfrog.METHOD,
+        yoshida4.METHOD,
+        implicit_midpoint.METHOD,
         *scipy.METHODS,
     )
 }
 
-__all__ = ["METHODS", "Method", "SolverFamily", "SolverKind"]
+__all__ = ["METHODS", "Method", "SolverFamily", "SolverKind", "Structure"]

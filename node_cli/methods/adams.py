@@ -2,4 +2,11 @@
 
 from node_cli.methods.method import Method
 
-METHOD = Method("adams", "adaptive", "multistep", None, "node_cli.solving.adams:VariableOrderAdams")
+METHOD = Method(
+    "adams",
+    "adaptive",
+    "multistep",
+    None,
+    "node_cli.solving.adams:VariableOrderAdams",
+    in_torchdiffeq=False,
+)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from node_cli.solving import SolveSpec, solve
 from node_cli.solving.counted_field import VectorField
 from node_cli.solving.field_result import FieldError
+from node_cli.solving.separable import SeparableField
 from node_cli.solving.state import State
 from node_cli.source_place import at_place, place_of
 
@@ -82,7 +83,7 @@ class OdeSolve(nn.Module):
             return solve(field, y0, times, self.spec, parameters, outside_norm).values
         if not isinstance(times, Tensor):
             times = first.new_tensor(times)
-        scaled = _TimeScaled(field, self.log_time)
+        scaled = _in_units_of_time(field, self.log_time)
         learned = (*parameters, self.log_time)
         spec = self.spec.in_units_of(self._end_time)
         return solve(scaled, y0, times, spec, learned, outside_norm).values
@@ -137,6 +138,7 @@ class _TimeScaled:
 
     def __init__(self, field: VectorField, log_time: Tensor) -> None:
         self._field, self._log_time = field, log_time
+        self.__wrapped__ = field  # by whose name messages call it
 
     def __call__(self, s: Tensor, y: State) -> State:
         # Anew in each evaluation: an adjoint differentiates evaluations one by one.
@@ -145,6 +147,25 @@ class _TimeScaled:
         if isinstance(derivative, Tensor):
             return end_time * derivative
         return tuple(end_time * part for part in derivative)
+
+
+class _SeparableTimeScaled(_TimeScaled):
+    """The same of a field with halves, by halves."""
+
+    _field: SeparableField
+
+    def velocity(self, s: Tensor, p: Tensor) -> Tensor:
+        end_time = self._log_time.exp()
+        return end_time * self._field.velocity(end_time * s, p)
+
+    def force(self, s: Tensor, q: Tensor) -> Tensor:
+        end_time = self._log_time.exp()
+        return end_time * self._field.force(end_time * s, q)
+
+
+def _in_units_of_time(field: VectorField, log_time: Tensor) -> _TimeScaled:
+    separable = isinstance(field, SeparableField)
+    return _SeparableTimeScaled(field, log_time) if separable else _TimeScaled(field, log_time)
 
 
 def solving_modules(model: nn.Module) -> list[OdeSolve]:

@@ -108,6 +108,7 @@ class _AugmentedField:
     def __init__(self, field: CountedField, parameters: Sequence[Tensor], layout: Layout) -> None:
         # Evaluations and steps count as the field's own.
         self.accepted, self.rejected = field.accepted, field.rejected
+        self.resolution = field.resolution
         self._inner = field
         self._parameters = tuple(parameters)
         self._augmented = layout

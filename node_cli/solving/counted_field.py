@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from node_cli.errors import SolverError
 from node_cli.solving.field_result import FieldError, refuse_misfit, refuse_transforms
 from node_cli.solving.saved_bytes_guard import SavedBytesGuard
+from node_cli.solving.separable import SeparableField
 from node_cli.solving.state import Layout, State
 from node_cli.solving.stats import SolveStats
 
@@ -19,7 +20,13 @@ VectorField = Callable[[Tensor, Any], Any]
 
 
 class SolvableField(Protocol):
-    """A field as the solvers call it, with numbers as times and packed states."""
+    """A field as the solvers call it, with numbers as times and packed states.
+
+    Attributes:
+        resolution: the relative distance of the numbers in which it is evaluated.
+    """
+
+    resolution: float
 
     def at(self, t: float, y: Tensor) -> Tensor:
         """Evaluate; the result has the shape and dtype of ``y``."""
@@ -39,7 +46,8 @@ class CountedField:
 
     Counts evaluations and steps as forward until ``backward_begins`` is called and as backward
     from then on. Every solve wraps its field anew, so a field that is solved twice keeps two counts
-    apart.
+    apart. The two halves of a separable field are one evaluation together: that of the force is
+    counted.
 
     The adjoint evaluates the field again while gradients are computed, outside of the autocast
     region of the forward pass: the region is entered again here, so that both passes evaluate the
@@ -79,6 +87,8 @@ class CountedField:
             if torch.is_autocast_enabled(device.type)
             else None
         )
+        used = self.dtype if self._autocast is None else self._autocast.fast_dtype
+        self.resolution = torch.finfo(used).eps
 
     @property
     def last_time(self) -> float | None:
@@ -100,6 +110,29 @@ class CountedField:
         time = torch.full((), t, dtype=y.dtype, device=y.device)
         return self.layout.pack(self(time, self.layout.unpack(y)))
 
+    def velocity(self, t: float, p: Tensor) -> Tensor:
+        """``dq/dt`` of a separable field at momenta ``[..., n]``, as ``at`` gives the whole."""
+        time = torch.full((), t, dtype=p.dtype, device=p.device)
+        half = cast(SeparableField, self._field).velocity
+        return self._of_a_half(half, time, p, ("momenta have", "dq/dt", "p"))
+
+    def force(self, t: float, q: Tensor) -> Tensor:
+        """``dp/dt`` of a separable field at positions ``[..., n]``; counts as one evaluation."""
+        time = torch.full((), t, dtype=q.dtype, device=q.device)
+        half = cast(SeparableField, self._field).force
+        self._count(time)
+        return self._of_a_half(half, time, q, ("positions have", "dp/dt", "q"))
+
+    def _of_a_half(
+        self,
+        half: Callable[[Tensor, Tensor], Tensor],
+        t: Tensor,
+        y: Tensor,
+        words: tuple[str, str, str],
+    ) -> Tensor:
+        derivative = self._given(half, t, y)
+        return refuse_misfit(half, derivative, y, self._autocast is not None, words).to(y.dtype)
+
     def __call__(self, t: Tensor, y: State) -> State:
         """Evaluate ``f(t, y)``; of the shape and dtype of ``y``.
 
@@ -108,12 +141,7 @@ class CountedField:
             FieldError: the field gave something else.
         """
         self._count(t)
-        try:
-            with self._autocast or nullcontext():
-                dydt = self._field(t, y)
-        except RuntimeError as error:
-            refuse_transforms(self._field, error)
-            raise
+        dydt = self._given(self._field, t, y)
         if isinstance(y, Tensor):
             return self._of_the_state(dydt, y)
         if not isinstance(dydt, tuple | list) or len(dydt) != len(y):
@@ -122,6 +150,15 @@ class CountedField:
                 " dy/dt of each."
             )
         return tuple(self._of_the_state(part, state) for part, state in zip(dydt, y, strict=True))
+
+    def _given(self, function: VectorField, t: Tensor, y: State) -> Any:
+        """What the field, or a half of it, gives in the forward pass's precision."""
+        try:
+            with self._autocast or nullcontext():
+                return function(t, y)
+        except RuntimeError as error:
+            refuse_transforms(function, error)
+            raise
 
     def _of_the_state(self, derivative: object, y: Tensor) -> Tensor:
         """A derivative of the shape of a part of the state, in its dtype."""

@@ -105,6 +105,23 @@ class NotFiniteError(UnfinishedSolveError):
         return f"Please try {_listed(ways)}."
 
 
+class IterationError(NotFiniteError):
+    """The equation of an implicit step could not be solved.
+
+    Args:
+        method: the solver's name.
+        t: where the step starts.
+        length: of the step.
+    """
+
+    def __init__(self, method: str, t: float, length: float) -> None:
+        super().__init__(
+            f"{method} stopped at t = {t:.6g}: the iteration that solves the equation of a step"
+            f" does not converge, with a step of {abs(length):.3g}",
+            fixed=True,
+        )
+
+
 class MemoryShortageError(UnfinishedSolveError):
     """There is no memory for what a solve keeps, or less than is wise.
 

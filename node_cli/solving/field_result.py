@@ -6,14 +6,20 @@ import torch
 from torch import Tensor
 
 from node_cli.errors import SolverError
-from node_cli.source_place import at_place, place_of
+from node_cli.source_place import at_place, place_of, unwrapped
 
 
 class FieldError(SolverError):
     """A vector field gave something that is no derivative of the state."""
 
 
-def refuse_misfit(field: object, derivative: object, y: Tensor, autocast: bool = False) -> Tensor:
+def refuse_misfit(
+    field: object,
+    derivative: object,
+    y: Tensor,
+    autocast: bool = False,
+    words: tuple[str, str, str] = ("state has", "dy/dt", "y"),
+) -> Tensor:
     """Refuse what is not of the shape of the state, or has less precision than it.
 
     A derivative of more precision loses nothing when it is brought to that of the state.
@@ -23,6 +29,7 @@ def refuse_misfit(field: object, derivative: object, y: Tensor, autocast: bool =
         derivative: what it gave.
         y: the state, or a part of it.
         autocast: whether the field is evaluated in the precision that autocast chooses.
+        words: what ``y`` is, what it is to give and how ``y`` is called, for the message.
 
     Returns:
         The derivative as it was given.
@@ -35,12 +42,12 @@ def refuse_misfit(field: object, derivative: object, y: Tensor, autocast: bool =
         enough = given == y.dtype or autocast or given == torch.promote_types(given, y.dtype)
         if given.is_floating_point and enough:
             return derivative
-    name = getattr(field, "__qualname__", type(field).__name__)
+    what, wanted, called = words
     raise FieldError(
         at_place(
             place_of(field),
-            f"the vector field {name} gave {described(derivative)}, where the state has"
-            f" {_shape_and_dtype(y)}; it must give dy/dt, of the shape and dtype of y.",
+            f"the vector field {name_of(field)} gave {described(derivative)}, where the {what}"
+            f" {_shape_and_dtype(y)}; it must give {wanted}, of the shape and dtype of {called}.",
         )
     )
 
@@ -64,6 +71,12 @@ def refuse_transforms(field: object, error: RuntimeError) -> None:
                 " torch.autograd.grad(..., create_graph=True), or jvp and jacfwd of torch.func.",
             )
         ) from error
+
+
+def name_of(field: object) -> str:
+    """What a field is called, in messages: its own name, or that of its class."""
+    own = unwrapped(field)
+    return getattr(own, "__qualname__", type(own).__name__)
 
 
 def described(thing: object) -> str:

@@ -170,6 +170,7 @@ def sparing_modes(spec: SolveSpec) -> list[AdjointMode]:
     modes: list[AdjointMode] = []
     if spec.adjoint == "direct" and spec.backend == "native" and METHODS[spec.method].one_step:
         modes.append("checkpointed")
-    if spec.adjoint in ("direct", "checkpointed"):
+    backward = METHODS[spec.adjoint_spec().method]
+    if spec.adjoint in ("direct", "checkpointed") and backward.takes(None):
         modes.append("full")
     return modes

@@ -15,6 +15,7 @@ from node_cli.solving.checkpointed import solve_checkpointed
 from node_cli.solving.counted_field import CountedField, VectorField
 from node_cli.solving.integration import Integrator
 from node_cli.solving.saved_bytes_guard import SavedBytesGuard
+from node_cli.solving.separable import refuse_inseparable
 from node_cli.solving.spec import SolveSpec
 from node_cli.solving.state import State
 from node_cli.solving.stats import SolveStats, announce
@@ -54,7 +55,8 @@ def solve(
     solved backwards in time. Without gradients enabled every mode is the same forward solve.
 
     Args:
-        field: ``f(t, y)``, with ``t`` a scalar tensor; returns the shape of ``y``.
+        field: ``f(t, y)``, with ``t`` a scalar tensor; returns the shape of ``y``. A splitting
+            method such as ``leapfrog`` needs a ``SeparableField``.
         y0: the state at ``t[0]``: a tensor or a tuple of tensors of one dtype.
         t: output times, one-dimensional, in increasing or in decreasing order, equal ones allowed;
             the first is the initial time. They get no gradient.
@@ -68,10 +70,12 @@ def solve(
 
     Raises:
         SolverError: the state or the field left the finite numbers, a limit was reached, or memory
-            ran short.
+            ran short, or the field is not what the solver needs.
         ValueError: the times are not in order, or the mode does not go with the solver.
     """
     times = _checked_times(t)
+    if METHODS[spec.method].needs == "separable":
+        refuse_inseparable(field, y0, spec.method)
     known = None if parameters is None else tuple(parameters)
     device = (y0 if isinstance(y0, Tensor) else y0[0]).device
     stats = SolveStats()
@@ -115,6 +119,11 @@ def _solve_packed(
         assert forward.stepper is not None
         return solve_checkpointed(field, forward.stepper, forward, y0, times, parameters)
     backward = spec.adjoint_spec()
+    if not METHODS[backward.method].takes(None):
+        raise ValueError(
+            f"adjoint={spec.adjoint} solves an augmented system backwards, which is not of the"
+            f" kind that {backward.method} is for; use adjoint=checkpointed or direct"
+        )
     problem = AdjointProblem(
         field,
         times,
@@ -132,8 +141,11 @@ def _parameters(field: VectorField, parameters: Iterable[Tensor] | None) -> list
 
 
 def _refuse_what_torchdiffeq_lacks(spec: SolveSpec, times: Sequence[float]) -> None:
-    if spec.adjoint == "checkpointed" or spec.method == "adams":
-        raise ValueError("torchdiffeq has neither adams nor checkpointed gradients")
+    for method in (spec.method, spec.adjoint_spec().method):
+        if not METHODS[method].in_torchdiffeq:
+            raise ValueError(f"torchdiffeq has no {method}; use the native backend")
+    if spec.adjoint == "checkpointed":
+        raise ValueError("torchdiffeq has no checkpointed gradients; use the native backend")
     if len(set(times)) < len(times):
         raise ValueError("torchdiffeq wants times that differ")
 

@@ -11,8 +11,12 @@ CATALOGUE = Catalogue([conf_dir()])
 
 
 def needed_by(solver):
-    """What a solver cannot be without."""
-    return ["adjoint=full"] if METHODS[solver].kind == "scipy" else []
+    """What a solver cannot be without: SciPy's the adjoint, others a model that suits them.
+
+    A model without an ODE suits all.
+    """
+    method = METHODS[solver]
+    return ["adjoint=full"] * (method.kind == "scipy") + ["model=resnet"] * bool(method.needs)
 
 
 # What a member cannot be without.
@@ -128,7 +132,7 @@ def test_the_paper_experiment_is_that_of_the_torchdiffeq_example(config_of):
         (["solver=scipy-LSODA"], ["adjoint=full or adjoint=seminorm"]),
         (["solver=explicit_adams", "solver.order=9"], ["an integer from 2 to 8"]),
         (["solver=adams", "adjoint=checkpointed"], ["replayed one by one", "adjoint=full"]),
-        (["solver=adams", "backend=torchdiffeq"], ["no adaptive Adams"]),
+        (["solver=adams", "backend=torchdiffeq"], ["torchdiffeq has no such solver"]),
         (["adjoint=checkpointed", "backend=torchdiffeq"], ["use backend=native"]),
         (["solver=scipy-RK45", "adjoint=checkpointed"], ["use adjoint=full"]),
         (["adjoint.rtol=1e-5"], ["adjoint=direct solves nothing backwards"]),

@@ -9,7 +9,7 @@ from node_cli.methods import METHODS
 from node_cli.solving import SolveSpec, solve
 from node_cli.solving.runge_kutta import RungeKutta
 
-FIXED = [name for name, method in METHODS.items() if method.kind == "fixed"]
+FIXED = [name for name, method in METHODS.items() if method.kind == "fixed" and not method.needs]
 MATRIX = torch.tensor([[-0.3, 1.2], [-1.2, -0.3]], dtype=torch.float64)
 TIMES = torch.tensor([0.0, 0.4, 1.0], dtype=torch.float64)
 START = torch.tensor([1.0, 0.5], dtype=torch.float64)
@@ -105,7 +105,7 @@ class Net:
 
 
 @pytest.mark.parametrize("enabled", [True, False])
-@pytest.mark.parametrize("name", [m.name for m in METHODS.values() if m.one_step])
+@pytest.mark.parametrize("name", [m.name for m in METHODS.values() if m.tableau])
 def test_a_step_is_one_graph(name, enabled):
     """Nothing in it waits for a value, so a compiler sees all of it."""
     stepper, field = RungeKutta(METHODS[name]), Net()

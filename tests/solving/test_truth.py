@@ -12,9 +12,13 @@ from node_cli.methods import METHODS
 from node_cli.solving import SolveSpec, solve
 
 ADAPTIVE = [name for name, method in METHODS.items() if method.kind == "adaptive"]
-FIXED = [name for name, method in METHODS.items() if method.kind == "fixed"]
+FIXED = [
+    name
+    for name, method in METHODS.items()
+    if method.kind == "fixed" and method.needs != "separable"
+]
 SCIPY = [name for name, method in METHODS.items() if method.kind == "scipy"]
-RUNGE_KUTTA = [name for name in (*ADAPTIVE, *FIXED) if METHODS[name].family == "runge-kutta"]
+ONE_STEP = [name for name in (*ADAPTIVE, *FIXED) if METHODS[name].one_step]
 
 # Tolerances at which each can be asked, and by how much its global error may exceed them.
 LOOSE_ONES = ("adaptive_heun", "fehlberg2")
@@ -41,6 +45,7 @@ def allowed_error(method, dtype):
         "euler": 2e-2,
         "midpoint": 1e-3,
         "heun2": 1e-3,
+        "implicit_midpoint": 1e-3,
         "heun3": 1e-4,
         "explicit_adams": 1e-4,
         "implicit_adams": 1e-4,
@@ -69,8 +74,8 @@ def test_closed_solutions(method, problem, dtype, times):
 def modes_of(method):
     if METHODS[method].kind == "scipy":
         return ["full", "seminorm"]
-    modes = ["direct", "full", "seminorm"]
-    return [*modes, "checkpointed"] if method in RUNGE_KUTTA else modes
+    modes = ["direct", "full", "seminorm"] if METHODS[method].takes(None) else ["direct"]
+    return [*modes, "checkpointed"] if method in ONE_STEP else modes
 
 
 @pytest.mark.parametrize("times", [[0.0, 0.4, 1.0], [1.0, 0.4, 0.0]], ids=["to", "fro"])
@@ -108,7 +113,7 @@ def test_agreement_with_scipy_at_1e_minus_10(method):
 
 
 @pytest.mark.parametrize("mode", ["direct", "checkpointed"])
-@pytest.mark.parametrize("method", RUNGE_KUTTA)
+@pytest.mark.parametrize("method", ONE_STEP)
 def test_gradients_of_the_discrete_solve_pass_gradcheck(method, mode):
     field = Network()
     t = torch.tensor([0.0, 0.35, 1.0], dtype=torch.float64)
@@ -161,7 +166,7 @@ def test_a_tuple_of_states_solves_and_differentiates_like_one_state(method, mode
 @pytest.mark.parametrize("method", ["dopri5", "dopri8", "adams", "rk4", "implicit_adams"])
 @pytest.mark.parametrize("mode", ["direct", "full", "checkpointed"])
 def test_intervals_of_no_length_cost_nothing_and_carry_gradients(method, mode):
-    if mode == "checkpointed" and METHODS[method].family != "runge-kutta":
+    if mode == "checkpointed" and method not in ONE_STEP:
         pytest.skip("its steps cannot be replayed one by one")
     field = Network()
     y0 = torch.tensor([[0.5, -1.0]], dtype=torch.float64, requires_grad=True)
