@@ -18,7 +18,9 @@ def disagreements(config: RunConfig) -> Iterator[str]:
     own = list(config.model.disagreements(config))
     yield from own
     if config.model.solves_an_ode:
-        if not own:
+        of_the_structure = list(_of_the_structure(config))
+        yield from of_the_structure
+        if not own and not of_the_structure:
             yield from _of_the_gradients(config)
         yield from _of_the_solve(config)
         yield from _of_the_study(config)
@@ -59,8 +61,33 @@ def _without_a_trace(config: RunConfig) -> Iterator[str]:
         yield f"model={name} {given}: this model is no flow; use regularization=none."
 
 
+def _of_the_structure(config: RunConfig) -> Iterator[str]:
+    """Solvers that need what the model's ODE is not.
+
+    What is advised takes fixed steps as well, so that the other settings go with it.
+    """
+    model = config.model
+    chosen = {"solver": config.solver.name, "evaluation.solver": config.evaluation.solver}
+    for setting, name in chosen.items():
+        if name is None or METHODS[name].takes(model.structure):
+            continue
+        is_a = "one that is not separable" if model.structure else "none"
+        others = ["rk4"] if model.structure is None else ["implicit_midpoint", "rk4"]
+        instead = " or ".join(f"{setting}={other}" for other in others)
+        yield (
+            f"{setting}={name} model={model.name}: {_is_for(name)}, and this model is {is_a}; use"
+            f" another solver such as {instead}."
+        )
+
+
+def _is_for(name: str) -> str:
+    words = {"hamiltonian": "Hamiltonian", "separable": "separable Hamiltonian"}
+    return f"{name} is for {words[METHODS[name].needs or '']} systems"
+
+
 def _of_the_study(config: RunConfig) -> Iterator[str]:
     study, solver = config.study, config.solver
+    backward = config.adjoint.solver or solver.name
     if isinstance(study, GradientFidelityConfig | MemoryScalingConfig):
         for mode in study.modes:
             if mode == "direct" and solver.kind == "scipy":
@@ -70,8 +97,13 @@ def _of_the_study(config: RunConfig) -> Iterator[str]:
             ):
                 yield (
                     f"study={study.name} solver={solver.name} backend={config.backend.name}:"
-                    " checkpointed gradients need our own Runge-Kutta solvers; leave that mode"
+                    " checkpointed gradients need one-step solvers of our own; leave that mode"
                     " out of study.modes."
+                )
+            if mode in ("full", "seminorm") and not METHODS[backward].takes(None):
+                yield (
+                    f"study={study.name} solver={solver.name}: {_is_for(backward)}, and the"
+                    f" augmented system of mode {mode} is none; leave that mode out of study.modes."
                 )
     if isinstance(study, MemoryScalingConfig) and solver.kind != "fixed":
         yield (
@@ -99,8 +131,17 @@ def _of_the_gradients(config: RunConfig) -> Iterator[str]:
         )
     elif adjoint.mode == "checkpointed" and not solver.is_one_step:
         yield (
-            f"solver={solver.name} adjoint=checkpointed: only the steps of Runge-Kutta solvers"
+            f"solver={solver.name} adjoint=checkpointed: only the steps of one-step solvers"
             " can be replayed one by one; use one such as solver=dopri5, or adjoint=full."
+        )
+    backward = adjoint.solver or solver.name
+    if adjoint.continuous and not METHODS[backward].takes(None):
+        setting = "solver" if adjoint.solver is None else "adjoint.solver"
+        others = "" if adjoint.solver else ", or adjoint=checkpointed or direct"
+        yield (
+            f"{setting}={backward} adjoint={adjoint.mode}: {_is_for(backward)}, and the augmented"
+            " system that is solved backwards is none; use another solver for it such as"
+            f" adjoint.solver=rk4{others}."
         )
 
 
@@ -159,11 +200,6 @@ def _of_the_evaluation(config: RunConfig) -> Iterator[str]:
                 f"evaluation.{key}={value:g}: {name} chooses its own steps. Leave evaluation.{key}"
                 " out, or use a fixed-step solver such as evaluation.solver=rk4."
             )
-    if evaluation.solver == "adams" and config.backend.name == "torchdiffeq":
-        yield (
-            "evaluation.solver=adams backend=torchdiffeq: torchdiffeq has no adaptive Adams method;"
-            " use backend=native."
-        )
     trained = Tolerances(tolerance.rtol, tolerance.atol)
     yield from _of_the_tolerances("evaluation", evaluation.tolerances(trained))
 
@@ -181,11 +217,17 @@ def _of_the_backend(config: RunConfig) -> Iterator[str]:
     if config.backend.name != "torchdiffeq":
         return
     solver, adjoint = config.solver, config.adjoint
-    if "adams" in (solver.name, adjoint.solver):
-        yield (
-            "solver=adams backend=torchdiffeq: torchdiffeq has no adaptive Adams method; use"
-            " backend=native."
-        )
+    chosen = {
+        "solver": solver.name,
+        "adjoint.solver": adjoint.solver,
+        "evaluation.solver": config.evaluation.solver,
+    }
+    for setting, name in chosen.items():
+        if name is not None and not METHODS[name].in_torchdiffeq:
+            yield (
+                f"{setting}={name} backend=torchdiffeq: torchdiffeq has no such solver; use"
+                " backend=native."
+            )
     if adjoint.mode == "checkpointed":
         yield (
             "adjoint=checkpointed backend=torchdiffeq: torchdiffeq has no such mode; use"

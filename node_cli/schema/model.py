@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from node_cli.methods import Structure
 from node_cli.schema.base import Schema
 
 if TYPE_CHECKING:
@@ -28,6 +29,14 @@ class ModelSchema(Schema):
     @property
     def interval(self) -> float | None:
         """The length of the interval over which its ODE is solved; None: the data decide."""
+        return None
+
+    @property
+    def structure(self) -> Structure | None:
+        """Of its ODE: that of a Hamiltonian system, or of a separable one, whose field has halves.
+
+        None: of no kind that a solver could keep. See ``node_cli.solving.separable``.
+        """
         return None
 
     @property
