@@ -163,6 +163,11 @@ def test_the_paper_experiment_is_that_of_the_torchdiffeq_example(config_of):
         (["solver.name=dopri55"], ["did you mean dopri5?"]),
         (["model=rk-net", "adjoint=full"], ["use adjoint=direct"]),
         (["model=rk-net", "solver=implicit_adams"], ["Runge-Kutta"]),
+        (["solver=leapfrog"], ["leapfrog is for separable Hamiltonian systems", "solver=rk4"]),
+        (
+            ["task=dynamics", "data=pendulum", "model=hamiltonian", "solver=leapfrog"],
+            ["this model is one that is not separable", "solver=implicit_midpoint"],
+        ),
         (["adjoint.mode=ful"], ["did you mean full?"]),
         (["data.root=/somewhere"], ["Did you mean data=mnist?"]),
         (["data=mnist", "data.root=null"], ["needs the folder of its files"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
+from node_cli.methods import Structure
 from node_cli.schema.model import ModelSchema
 from node_cli.schema.vector_field import (
     AugmentedConfig,
@@ -70,6 +71,11 @@ class HamiltonianConfig(ModelSchema):
     def solves_an_ode(self) -> bool:
         """It does."""
         return True
+
+    @property
+    def structure(self) -> Structure:
+        """Of its ODE."""
+        return "separable" if self.separable else "hamiltonian"
 
     def disagreements(self, config: RunConfig) -> Iterator[str]:
         """Positions need momenta beside them."""
