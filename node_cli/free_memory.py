@@ -61,6 +61,7 @@ def readable(size: float) -> str:
 
 
 def _of_cuda(device: torch.device) -> dict[str, dict[str, dict[str, int]]]:
+    torch.cuda.init()  # before it there are no numbers
     # Asked as a tree: the flat form that memory_allocated makes of it takes ten times as long.
     numbers: dict[str, dict[str, dict[str, int]]] = torch.cuda.memory_stats_as_nested_dict(device)
     return numbers

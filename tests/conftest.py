@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
+import torch
 from commands import run_here
 from hydra import compose, initialize_config_dir
 
@@ -12,6 +13,11 @@ from node_cli.cli import node_train as node_train_function
 from node_cli.command_line.composition import validate_composed
 from node_cli.command_line.overrides import with_aliases
 from node_cli.schema.location import conf_dir
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
 
 
 @pytest.fixture(scope="session")

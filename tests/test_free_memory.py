@@ -87,6 +87,7 @@ def test_on_a_device_what_torch_holds_in_reserve_is_free_too(monkeypatch):
         "allocated_bytes": {"all": {"current": 300}},
         "reserved_bytes": {"all": {"current": 500}},
     }
+    monkeypatch.setattr(torch.cuda, "init", lambda: None)
     monkeypatch.setattr(torch.cuda, "memory_stats_as_nested_dict", lambda _: numbers)
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1000, 8000))
     device = torch.device("cuda")
@@ -94,7 +95,7 @@ def test_on_a_device_what_torch_holds_in_reserve_is_free_too(monkeypatch):
     assert free_bytes(device) == 1200
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.cuda
 def test_memory_in_use_on_a_real_device_is_what_torch_allocated():
     device = torch.device("cuda")
     before, free = used_bytes(device), free_bytes(device)

@@ -160,7 +160,6 @@ def test_evaluation_visits_each_image_once_in_order(batch_size, sizes):
 
 
 @pytest.mark.cuda
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_batches_are_the_same_on_every_device():
     # More images than 32-bit offsets into all their crops can reach.
     images = numbered(6_000)
