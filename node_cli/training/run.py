@@ -69,7 +69,7 @@ def run(
     device = choose_device(config)
     with (
         FolderLock(folder, 0.0 if cell is None else _PATIENCE),
-        _torch_as_set(config),
+        _torch_as_set(config, device),
         closing(Recorder(folder)) as recorder,
     ):
         if cell is not None and overrides_file(folder).exists():
@@ -115,8 +115,10 @@ def choose_device(config: RunConfig) -> torch.device:
 
 
 @contextmanager
-def _torch_as_set(config: RunConfig) -> Iterator[None]:
+def _torch_as_set(config: RunConfig, device: torch.device) -> Iterator[None]:
     """Settings of torch as the run wants them; afterwards they and all generators are as before."""
+    if device.type == "cuda":
+        torch.cuda.init()  # now, so that its generators are among those that are put back
     generators = random_states()
     threads, anomaly = torch.get_num_threads(), torch.is_anomaly_enabled()
     try:

@@ -22,14 +22,17 @@ def seed_all(seed: int) -> None:
 
 
 def random_states() -> dict[str, Any]:
-    """The states of all generators, in types that ``torch.load(weights_only=True)`` reads."""
+    """The states of all generators, in types that ``torch.load(weights_only=True)`` reads.
+
+    Those of CUDA are there once CUDA is in use: a run on the CPU takes no memory of a GPU.
+    """
     version, numbers, gauss_next = random.getstate()
     name, keys, position, has_gauss, cached = np.random.get_state()  # noqa: NPY002
     return {
         "python": [version, list(numbers), gauss_next],
         "numpy": [name, np.asarray(keys).tolist(), position, has_gauss, cached],
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else [],
     }
 
 

@@ -27,3 +27,12 @@ def test_restored_generators_go_on_where_they_were(tmp_path):
     draw()
     restore_random_states(torch.load(tmp_path / "states.pt", weights_only=True))
     assert [draw() for _ in range(3)] == following
+
+
+def test_a_run_on_the_cpu_does_not_take_a_gpu_into_use(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    states = random_states()
+    assert states["cuda"] == []
+    restore_random_states(states)
