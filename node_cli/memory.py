@@ -121,6 +121,7 @@ def peak_of(device: torch.device) -> Iterator[Peak]:
     peak = Peak()
     if device.type == "cuda":
         synchronize(device)
+        _peaks_before[device] = peak_device_bytes(device) or 0
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
         yield peak
@@ -171,6 +172,20 @@ def peak_resident_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
+# Peaks of CUDA devices from before ``peak_of`` had torch measure anew.
+_peaks_before: dict[torch.device, int] = {}
+
+
+def forget_device_peak(device: torch.device) -> None:
+    """Have ``peak_device_bytes`` begin anew, as for the next of several runs in a process."""
+    if device.type == "cuda":
+        torch.cuda.init()
+        torch.cuda.reset_peak_memory_stats(device)
+        _peaks_before.pop(device, None)
+
+
 def peak_device_bytes(device: torch.device) -> int | None:
     """Peak bytes that torch allocated on a CUDA device; ``None`` on the CPU."""
-    return torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
+    if device.type != "cuda":
+        return None
+    return max(torch.cuda.max_memory_allocated(device), _peaks_before.get(device, 0))

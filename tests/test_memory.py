@@ -1,7 +1,14 @@
+import pytest
 import torch
 from torch import nn
 
-from node_cli.memory import SavedBytes, peak_device_bytes, peak_resident_bytes
+from node_cli.memory import (
+    SavedBytes,
+    forget_device_peak,
+    peak_device_bytes,
+    peak_of,
+    peak_resident_bytes,
+)
 from node_cli.solving import SolveSpec, solve
 
 FLOAT = 4
@@ -122,3 +129,36 @@ def test_the_peaks_of_process_and_device():
     assert peak_resident_bytes() >= before
     assert peak_resident_bytes() >= block.numel() * FLOAT
     assert peak_device_bytes(torch.device("cpu")) is None
+
+
+def test_the_peak_of_a_run_survives_a_measurement_and_is_not_that_of_the_next_run(monkeypatch):
+    device, used = torch.device("cuda"), {"now": 100, "peak": 700}
+    monkeypatch.setattr(torch.cuda, "init", lambda: None)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: used["now"])
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: used["peak"])
+    monkeypatch.setattr(
+        torch.cuda, "reset_peak_memory_stats", lambda _: used.update(peak=used["now"])
+    )
+    with peak_of(device) as peak:
+        used["peak"] = 130
+    assert peak.bytes == 30
+    assert peak_device_bytes(device) == 700
+    forget_device_peak(device)
+    assert peak_device_bytes(device) == 100
+
+
+@pytest.mark.cuda
+def test_the_peak_of_a_device_survives_a_measurement_and_ends_with_the_run():
+    device = torch.device("cuda")
+    forget_device_peak(device)
+    before = peak_device_bytes(device)
+    block = torch.ones(1_000_000, device=device)
+    size = block.nbytes
+    del block
+    with peak_of(device) as peak:
+        torch.ones(1_000, device=device)
+    assert 4_000 <= peak.bytes < size
+    assert peak_device_bytes(device) >= before + size
+    forget_device_peak(device)
+    assert peak_device_bytes(device) < before + size

@@ -12,6 +12,7 @@ import torch
 from omegaconf import OmegaConf
 
 from node_cli.errors import ConfigError, Interrupted, told
+from node_cli.memory import forget_device_peak
 from node_cli.run_folder.folder_lock import FolderLock
 from node_cli.run_folder.log_file import logged_to
 from node_cli.run_folder.recorded_command import recorded_command
@@ -72,6 +73,7 @@ def run(
         _torch_as_set(config, device),
         closing(Recorder(folder)) as recorder,
     ):
+        forget_device_peak(device)
         if cell is not None and overrides_file(folder).exists():
             resumed = config.trainer.model_copy(update={"resume": str(folder)})
             config = config.model_copy(update={"trainer": resumed})
