@@ -24,6 +24,7 @@ from node_cli.studies import study_of
 from node_cli.studies.study_table import write_table
 from node_cli.tasks.base import BestMetric
 from node_cli.training.checkpoint import checkpoint_paths, read_checkpoint
+from node_cli.training.exact_kernels import exact_kernels
 from node_cli.training.failures import told_in_training
 from node_cli.training.interruption import StopRequest
 from node_cli.training.log_position import LogPosition
@@ -127,7 +128,8 @@ def _torch_as_set(config: RunConfig, device: torch.device) -> Iterator[None]:
         if config.trainer.threads is not None:
             torch.set_num_threads(config.trainer.threads)
         torch.autograd.set_detect_anomaly(config.debug.anomaly)
-        yield
+        with exact_kernels():
+            yield
     finally:
         torch.set_num_threads(threads)
         torch.autograd.set_detect_anomaly(anomaly)
