@@ -55,7 +55,10 @@ class OdeSolve(nn.Module):
         parameters: Iterable[Tensor] | None = None,
         outside_norm: int = 0,
     ) -> Any:
-        """The state at all times.
+        """The state at all times, in single precision or better.
+
+        Under autocast the layers before give half precision, in which a solver's sums of small
+        increments would be lost.
 
         Args:
             field: ``f(t, y)``, with ``t`` a scalar tensor; returns the shape of ``y``.
@@ -72,6 +75,7 @@ class OdeSolve(nn.Module):
             SolverError: the solve failed.
             FieldError: the field's weights are not known, and the adjoint mode needs them.
         """
+        y0 = _at_least_single(y0) if isinstance(y0, Tensor) else tuple(map(_at_least_single, y0))
         first = y0 if isinstance(y0, Tensor) else y0[0]
         if parameters is None:
             parameters = self._weights(field)
@@ -123,14 +127,13 @@ class ODEBlock(nn.Module):
         self.solve = OdeSolve(spec, end_time, learn_time)
 
     def forward(self, y: Tensor) -> Tensor:
-        """The state at ``T``; of the shape of ``y``, in single precision or better.
-
-        Under autocast the layers before give half precision, in which a solver's sums of small
-        increments would be lost.
-        """
-        y = y.to(torch.promote_types(y.dtype, torch.float32))
+        """The state at ``T``; of the shape of ``y``, in single precision or better."""
         final: Tensor = self.solve(self.field, y, (0.0, 1.0))[-1]
         return final
+
+
+def _at_least_single(y: Tensor) -> Tensor:
+    return y.to(torch.promote_types(y.dtype, torch.float32))
 
 
 class _TimeScaled:

@@ -86,3 +86,12 @@ def test_every_solve_of_our_models_can_be_found(config_of, overrides, count):
     model = find_task(config.task.name)(config).build_model()
     assert len(solving_modules(model)) == count
     assert config.model.solves_an_ode == (count > 0)
+
+
+def test_a_state_of_half_precision_is_solved_in_single_precision():
+    half = torch.full((3, 2), 0.5, dtype=torch.bfloat16)
+    solve = OdeSolve(SolveSpec(rtol=1e-5, atol=1e-6))
+    values = solve(lambda t, y: -y, half, (0.0, 1.0))
+    torch.testing.assert_close(values[-1], torch.full((3, 2), 0.5 * math.exp(-1)))
+    parts = solve(lambda t, state: (-state[0], -state[1]), (half, half), (0.0, 1.0))
+    assert [part.dtype for part in parts] == [torch.float32] * 2

@@ -151,7 +151,8 @@ class OdeRnnEncoder(Encoder):
             seen = observed.values[row, column]
             if self._masked:
                 seen = torch.cat((seen, observed.known[row, column].to(seen)), dim=-1)
-            state = state.index_copy(0, row, self.update(seen, state[row]))
+            # Autocast has the cell give half precision on a GPU, and not on the CPU.
+            state = state.index_copy(0, row, self.update(seen, state[row]).to(state))
         if before is not None and float(before) > 0:
             state = self._evolve(state, before, torch.zeros_like(before))
         return state

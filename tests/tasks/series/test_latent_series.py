@@ -123,6 +123,14 @@ def test_an_encoder_reads_each_series_as_if_it_were_alone(name):
         )
 
 
+def test_an_encoder_takes_a_cell_that_gives_half_precision():
+    """As autocast has it on a GPU."""
+    encoder = ENCODERS["ode-rnn"]().double()
+    exact = encoder(ragged()).mean
+    encoder.update.register_forward_hook(lambda _cell, _inputs, state: state.bfloat16())
+    torch.testing.assert_close(encoder(ragged()).mean, exact, rtol=0.05, atol=0.05)
+
+
 def test_an_encoder_reads_backwards():
     """The earliest point has the last word: with no weight on the state it is all that counts."""
     torch.manual_seed(0)
