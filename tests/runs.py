@@ -28,7 +28,7 @@ def lines(folder):
 
 def numbers(folder):
     """Every logged scalar that does not depend on the machine."""
-    varying = ("time/", "memory/rss")
+    varying = ("time/", "memory/rss", "memory/device")
     return [
         {tag: value for tag, value in line.items() if not tag.startswith(varying)}
         for line in lines(folder)
