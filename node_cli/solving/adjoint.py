@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from node_cli.solving.counted_field import CountedField
+from node_cli.solving.failures import NotFiniteError, StepsError
 from node_cli.solving.integration import Integrator
 from node_cli.solving.state import Layout, Norm, largest_rms
 
@@ -53,12 +54,18 @@ class _Adjoint(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         values, *parameters = ctx.saved_tensors
         ctx.problem.field.backward_begins()
+        # As in any backward pass, what comes in not finite goes out so: a scaler of half precision
+        # gradients then passes over the step.
+        not_finite = (torch.full_like(x, torch.nan) for x in (values[0], *parameters))
         if not bool(torch.isfinite(gradients[0]).all()):
-            # As in any backward pass, what comes in not finite goes out so: a scaler of half
-            # precision gradients then passes over the step.
-            return None, *(torch.full_like(x, torch.nan) for x in (values[0], *parameters))
-        adjoint, *of_parameters = _solve_backwards(ctx.problem, values, parameters, gradients[0])
-        return None, adjoint, *of_parameters
+            return None, *not_finite
+        try:
+            found = _solve_backwards(ctx.problem, values, parameters, gradients[0])
+        except (NotFiniteError, StepsError):
+            if not ctx.problem.field.in_fp16:
+                raise
+            return None, *not_finite  # the scale of the gradients was too large for it
+        return None, *found
 
 
 def _solve_backwards(

@@ -95,6 +95,11 @@ class CountedField:
         """Where the field was last evaluated."""
         return None if self._last_time is None else float(self._last_time.detach())
 
+    @property
+    def in_fp16(self) -> bool:
+        """Whether it is evaluated in numbers that end at 65,504."""
+        return self._autocast is not None and self._autocast.fast_dtype == torch.float16
+
     def keeps(self, state: Tensor) -> None:
         """Tell the guard of a state that is kept for the backward pass."""
         if self._guard is not None:

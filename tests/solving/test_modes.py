@@ -320,6 +320,24 @@ def test_a_gradient_that_is_not_finite_goes_through(mode):
     assert not field.matrix.grad.isfinite().any()
 
 
+@pytest.mark.parametrize("settings", [{}, {"method": "rk4", "num_steps": 4}], ids=["dopri5", "rk4"])
+@pytest.mark.parametrize("mode", ["direct", "full", "seminorm", "checkpointed"])
+def test_a_gradient_too_large_for_fp16_is_for_the_scaler_to_pass_over(mode, settings):
+    """It is finite where it comes in, and no longer behind a layer of the field."""
+    torch.manual_seed(0)
+    field = torch.nn.Linear(4, 4)
+    y0 = torch.ones(3, 4)
+    with torch.autocast("cpu", dtype=torch.float16):
+        spec = SolveSpec(adjoint=mode, **settings)
+        values = solve(
+            lambda t, y: field(y), y0, torch.tensor([0.0, 1.0]), spec, field.parameters()
+        ).values
+    for size, finite in ((1e6, False), (1.0, True)):
+        field.zero_grad()
+        values.backward(torch.full_like(values, size), retain_graph=True)
+        assert bool(field.weight.grad.isfinite().all()) == finite
+
+
 @pytest.mark.parametrize("method", ["scipy-RK45", "scipy-BDF", "scipy-Radau", "scipy-LSODA"])
 def test_scipy_ends_where_the_field_is_not_finite(method):
     t = torch.tensor([0.0, 1.0], dtype=torch.float64)
