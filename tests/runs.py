@@ -42,7 +42,12 @@ def weights(folder):
 
 def same_weights(one, other):
     a, b = weights(one), weights(other)
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+    return a.keys() == b.keys() and all(same(a[name], b[name]) for name in a)
+
+
+def same(one, other):
+    """Also of what else a module keeps, such as the names of columns."""
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
 
 
 def started(folder, *words):

@@ -1,0 +1,32 @@
+"""A run of each task that takes a moment, with every step logged."""
+
+from runs import lines
+
+SHORT = (
+    "trainer.max_steps=4",
+    "trainer.log_every=1",
+    "trainer.threads=1",
+    "trainer.figures=false",
+    "schedule=constant",
+)
+SERIES = ("data.series=40", "data.validation=8", "data.test=8", "data.batch_size=20")
+PLANE = ("data.batch_size=64", "data.batches=2", "data.validation=100", "data.test=100")
+TASKS = {
+    "mnist-odenet": (
+        "model.channels=8", "data.batch_size=32", "data.validation=5000",
+        "data.eval_batch_size=1000", "optimizer.lr=0.01",
+    ),
+    "cnf-2d": PLANE,
+    "cnf-tabular": ("data.path=table.csv", "data.batch_size=32", "model.hidden=[16,16]"),
+    "latent-spirals": (*SERIES, "data.points=20"),
+    "latent-series": (*SERIES, "data.points=20"),
+}  # fmt: skip
+
+
+def words_of(task):
+    return (f"task={task}", *TASKS[task], *SHORT)
+
+
+def logged(folder, tag):
+    """The values of a tag, step by step."""
+    return [line[tag] for line in lines(folder) if tag in line]
