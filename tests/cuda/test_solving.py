@@ -9,11 +9,13 @@ from solving.problems import Network
 import node_cli
 from node_cli.methods import METHODS
 from node_cli.solving import SolveSpec, solve
+from node_cli.tasks.dynamics.hamiltonian import SeparableField
 
 pytestmark = pytest.mark.cuda
 
 T = torch.tensor([0.0, 0.4, 1.0, 1.0], dtype=torch.float64)
-OURS = [name for name, method in METHODS.items() if method.kind != "scipy"]
+OURS = [name for name, method in METHODS.items() if method.kind != "scipy" and not method.needs]
+SYMPLECTIC = [name for name, method in METHODS.items() if method.needs]
 SCIPY = [name for name, method in METHODS.items() if method.kind == "scipy"]
 MODES = ("direct", "full", "seminorm", "checkpointed")
 PAIRS = [
@@ -91,3 +93,20 @@ def test_a_tight_tolerance_is_met_in_single_precision():
         y0 = torch.linspace(-1, 1, 10, device=device).reshape(5, 2)
         counts.append(solve(field, y0, T.to(y0), SolveSpec(rtol=1e-6, atol=1e-7)).stats)
     assert counts[1].nfe_forward <= 1.2 * counts[0].nfe_forward
+
+
+@pytest.mark.parametrize("mode", ["direct", "checkpointed"])
+@pytest.mark.parametrize("name", SYMPLECTIC)
+def test_symplectic_methods(name, mode):
+    found = []
+    for device in ("cpu", "cuda"):
+        torch.manual_seed(0)
+        field = SeparableField(4, (8,), "tanh").double().to(device)
+        y0 = torch.linspace(-1.0, 1.0, 12, dtype=torch.float64).view(3, 4).to(device)
+        y0.requires_grad_()
+        solution = solve(field, y0, T.to(device), spec_of(name, adjoint=mode))
+        solution.values[-1].square().sum().backward()
+        weight = field.kinetic.layers[0].weight.grad
+        found.append([part.detach().cpu() for part in (solution.values, y0.grad, weight)])
+    for on_cuda, on_cpu in zip(found[1], found[0], strict=True):
+        torch.testing.assert_close(on_cuda, on_cpu, rtol=1e-9, atol=1e-11)

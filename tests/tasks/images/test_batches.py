@@ -170,5 +170,6 @@ def test_batches_are_the_same_on_every_device():
         (x, y), (x_cuda, y_cuda) = on_cpu.batch(1, index), on_cuda.batch(1, index)
         assert x_cuda.is_cuda
         assert y_cuda.is_cuda
-        assert x_cuda.cpu().equal(x)
+        # A GPU may divide by 255 with another rounding.
+        assert (255 * x_cuda).round().cpu().equal((255 * x).round())
         assert y_cuda.cpu().equal(y)
