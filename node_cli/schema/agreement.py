@@ -49,6 +49,11 @@ def _without_a_solve(config: RunConfig) -> Iterator[str]:
             f"evaluation model={model.name}: this model solves no ODE; leave the settings of"
             f" evaluation out{instead}."
         )
+    if config.evaluation.round_trip is True:
+        yield (
+            f"evaluation.round_trip=true model={model.name}: this model solves no ODE, so that"
+            f" there is no way back; leave it out{instead}."
+        )
 
 
 def _without_a_trace(config: RunConfig) -> Iterator[str]:

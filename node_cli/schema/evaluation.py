@@ -1,6 +1,8 @@
-"""The group ``evaluation``: how ODEs are solved in validation, test and figures."""
+"""The group ``evaluation``: how ODEs are solved in validation, test and figures, and checked."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pydantic import model_validator
 
@@ -20,6 +22,8 @@ class EvaluationConfig(Schema):
         atol: absolute tolerance.
         step_size: longest step of a fixed-step solver.
         num_steps: the longest step is the whole interval divided by it; replaces ``step_size``.
+        round_trip: whether the first batch of each evaluation is solved forwards and then back,
+            which must lead to where it began; ``auto``: where the model solves an ODE.
     """
 
     solver: str | None
@@ -28,6 +32,7 @@ class EvaluationConfig(Schema):
     atol: NonNegative | None
     step_size: Positive | None
     num_steps: Count | None
+    round_trip: bool | Literal["auto"] = False  # runs from before it have none
 
     def tolerances(self, trained: Tolerances) -> Tolerances:
         """Those of the evaluation, where training has these."""
@@ -35,8 +40,9 @@ class EvaluationConfig(Schema):
 
     @property
     def differs(self) -> bool:
-        """Whether anything is given."""
-        return any(value is not None for value in self.model_dump().values())
+        """Whether evaluation solves in another way than training."""
+        given = self.model_dump(exclude={"round_trip"})
+        return any(value is not None for value in given.values())
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> EvaluationConfig:

@@ -68,6 +68,11 @@ class RunConfig(Schema):
     regularization: RegularizationConfig
     evaluation: EvaluationConfig
 
+    @property
+    def checks_round_trip(self) -> bool:
+        """Whether each evaluation sees that the model's flow is really solved."""
+        return bool(self.evaluation.round_trip) and self.model.solves_an_ode
+
     @model_validator(mode="after")
     def _groups_agree(self) -> RunConfig:
         problems = list(disagreements(self))

@@ -31,6 +31,7 @@ from node_cli.training.progress import RunProgress
 from node_cli.training.recorder import Recorder
 from node_cli.training.report_lines import epoch_line
 from node_cli.training.restoration import restore_model, restore_optimizer, restore_scaler
+from node_cli.training.round_trip import round_trip_error
 from node_cli.training.seeds import random_states, restore_random_states
 from node_cli.training.task_results import (
     checked_evaluation,
@@ -219,12 +220,19 @@ class TrainingLoop:
         values = {f"{name}/{split}": value for name, value in metrics.items()}
         if solves:
             values[f"nfe/forward_{split}"] = total(solves).nfe_forward / len(data)
+        if self.config.checks_round_trip:
+            with self._evaluating(as_trained):
+                batch = next(iter(data))
+                values |= round_trip_error(self.task, self.model, batch, split)
         return values
 
     @contextmanager
     def _evaluating(self, as_trained: bool = False) -> Iterator[None]:
         """The model in evaluation mode, solved as the ``evaluation`` group says."""
-        change = (lambda spec: spec) if as_trained else self._evaluated
+
+        def change(spec: SolveSpec) -> SolveSpec:
+            return spec if as_trained else spec.evaluated_as(self.config)
+
         self.model.eval()
         with (
             torch.no_grad(),
@@ -235,9 +243,6 @@ class TrainingLoop:
         ):
             yield
         self.model.train()
-
-    def _evaluated(self, spec: SolveSpec) -> SolveSpec:
-        return spec.evaluated_as(self.config)
 
     def _train_epoch(self) -> None:
         progress, trainer = self.progress, self.config.trainer

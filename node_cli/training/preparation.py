@@ -151,6 +151,7 @@ def _check_solves(config: RunConfig, task: Task[Any], model: nn.Module) -> None:
         name
         for name, given in (
             ("evaluation", config.evaluation.differs),
+            ("evaluation.round_trip", config.evaluation.round_trip is True),
             ("study", config.study.name != "none"),
             ("adjoint.check_every", config.adjoint.check_every is not None),
         )

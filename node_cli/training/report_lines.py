@@ -85,7 +85,8 @@ def closing_parts(summary: Mapping[str, Any], best: BestMetric) -> list[list[str
     others = [
         f"{tag} {value:.4g}"
         for tag, value in final.items()
-        if tag.partition("/")[2].startswith("test") and tag not in shown
+        if (tag.partition("/")[2].startswith("test") and tag not in shown)
+        or tag == "solver/round_trip_error_test"
     ]
     steps = "1 step" if summary["steps"] == 1 else f"{summary['steps']} steps"
     cost = [f"{steps} in {_duration(summary['seconds'])}"]

@@ -235,5 +235,7 @@ def _tell_the_end(
     terminal.parts(result, "  ", style="bold")
     for parts in costs:
         terminal.parts(parts, "  ")
+    for warning in summary["warnings"]:
+        terminal.line(warning, style="yellow")
     for line in where_lines(folder) if cell is None else []:
         terminal.line(line)
