@@ -57,7 +57,8 @@ def warnings(config: RunConfig, final: Mapping[str, float]) -> list[str]:
 def _came_back(error: float) -> str:
     if error == float("inf"):
         return "states of the test do not return at all"
+    distance = f"{error:.2%} of" if error < 1 else f"{error:.3g} times"
     return (
-        f"states of the test end {error:.2%} away from where they began (more than"
+        f"states of the test end {distance} their size away from where they began (more than"
         f" {LARGEST_ERROR:.0%})"
     )

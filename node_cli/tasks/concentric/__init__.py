@@ -1,0 +1,1 @@
+"""Concentric spheres: what a flow in their own space cannot separate (Dupont et al. 2019)."""
