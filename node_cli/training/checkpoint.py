@@ -115,7 +115,7 @@ def check_same_experiment(path: Path, content: Mapping[str, Any], config: RunCon
     Raises:
         CheckpointError: names each setting that differs.
     """
-    saved, wanted = content["config"], config.model_dump(mode="json")
+    saved, wanted = _with_newer_settings(content["config"]), config.model_dump(mode="json")
     differences = []
     for group, members in _MUST_AGREE.items():
         if members is None and not isinstance(wanted[group], Mapping):
@@ -134,6 +134,14 @@ def check_same_experiment(path: Path, content: Mapping[str, Any], config: RunCon
             f"{path} belongs to a run with {', '.join(differences)}. Leave these settings as they"
             " were to resume it, or start a new run without trainer.resume."
         )
+
+
+def _with_newer_settings(saved: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A config that an older version wrote, with the defaults of settings that it did not have."""
+    try:
+        return validate(saved).model_dump(mode="json")
+    except ConfigError:  # what differs is told setting by setting
+        return saved
 
 
 def _check_version(path: Path, content: object) -> None:

@@ -8,6 +8,7 @@ from node_cli.models.ode_solve import ODEBlock
 from node_cli.solving import SolveSpec
 from node_cli.tasks.images.euler_block import EulerBlock
 from node_cli.tasks.images.field import ImageField
+from node_cli.tasks.images.larger_state import AugmentedBlock, SecondOrderBlock
 from node_cli.tasks.images.normalization import group_norm
 from node_cli.tasks.images.residual import ResidualBlock
 from node_cli.tasks.images.schema import (
@@ -15,7 +16,9 @@ from node_cli.tasks.images.schema import (
     ImageClassifierConfig,
     ImageModel,
     OdeClassifierConfig,
+    OdeNetConfig,
     ResNetConfig,
+    SonodeConfig,
 )
 
 
@@ -23,7 +26,8 @@ class ImageClassifier(nn.Module):
     """The networks of Chen et al. 2018, section 3, as torchdiffeq's MNIST example has them.
 
     They differ in the block of depth alone: an ODE (``odenet``, and ``rk-net``, which is
-    backpropagated directly), residual blocks (``resnet``) or Euler steps (``euler-net``).
+    backpropagated directly), one of second order (``sonode``), residual blocks (``resnet``) or
+    Euler steps (``euler-net``).
 
     Args:
         config: the ``model`` group.
@@ -36,12 +40,15 @@ class ImageClassifier(nn.Module):
         make_stem = _residual_stem if config.stem == "residual" else _conv_stem
         self.stem = make_stem(config.channels)
         self.depth = _depth(config, spec)
+        channels = config.channels
+        if isinstance(config, OdeNetConfig):
+            channels += config.augment_dim
         self.head = nn.Sequential(
-            group_norm(config.channels),
+            group_norm(channels),
             nn.ReLU(inplace=True),
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
-            nn.Linear(config.channels, classes),
+            nn.Linear(channels, classes),
         )
 
     def forward(self, images: Tensor) -> Tensor:
@@ -76,6 +83,10 @@ def _depth(config: ImageClassifierConfig, spec: SolveSpec) -> nn.Module:
     if isinstance(config, EulerNetConfig):
         return EulerBlock(lambda: ImageField(config.channels), config.blocks, config.T, config.tied)
     assert isinstance(config, OdeClassifierConfig)
+    if isinstance(config, SonodeConfig):
+        return SecondOrderBlock(config, spec)
+    if isinstance(config, OdeNetConfig) and config.augment_dim:
+        return AugmentedBlock(config, spec)
     field: nn.Module = ImageField(config.channels)
     if isinstance(config, ImageModel):
         field = config.field(config.channels)

@@ -7,6 +7,7 @@ from node_cli.tasks.images.schema import (
     ImagesConfig,
     OdeNetConfig,
     ResNetConfig,
+    SonodeConfig,
 )
 
 FIELDS = (ImageModel,)  # promised to plugins
@@ -14,7 +15,7 @@ TASKS = (
     TaskEntry(
         "mnist-odenet",
         "node_cli.tasks.images.task:MnistOdeNet",
-        models=(OdeNetConfig, ResNetConfig, EulerNetConfig),
+        models=(OdeNetConfig, SonodeConfig, ResNetConfig, EulerNetConfig),
         data=(ImagesConfig,),
         ode_model="odenet",
     ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import field_validator, model_validator
 
-from node_cli.schema.base import Count, Positive, Text
+from node_cli.schema.base import Count, Positive, Text, Whole
 from node_cli.schema.data import DataSchema
 from node_cli.schema.model import ModelSchema
 from node_cli.tasks.own_settings import OwnField
@@ -87,9 +87,14 @@ class ImageModel(OdeClassifierConfig, OwnField):
 
 
 class OdeNetConfig(OdeClassifierConfig):
-    """ODE-Net, and RK-Net, which is backpropagated through its solver."""
+    """ODE-Net, and RK-Net, which is backpropagated through its solver.
+
+    Attributes:
+        augment_dim: channels that are added to the state; they start at 0 (Dupont et al. 2019).
+    """
 
     name: Literal["odenet", "rk-net"]
+    augment_dim: Whole = 0  # runs from before it have none
 
     def disagreements(self, config: RunConfig) -> Iterator[str]:
         """What RK-Net, which is backpropagated through its solver, does not go with."""
@@ -106,6 +111,17 @@ class OdeNetConfig(OdeClassifierConfig):
                 f"model=rk-net adjoint={config.adjoint.mode}: RK-Net is backpropagated directly;"
                 " use adjoint=direct, or model=odenet."
             )
+
+
+class SonodeConfig(OdeClassifierConfig):
+    """An ODE-Net of second order (Norcliffe et al. 2020).
+
+    Attributes:
+        velocity: the initial one: ``learned`` from the initial state, or ``zero``.
+    """
+
+    name: Literal["sonode"]
+    velocity: Literal["learned", "zero"]
 
 
 class ResNetConfig(ImageClassifierConfig):

@@ -17,13 +17,17 @@ class TimeConv2d(nn.Conv2d):
 
     Computed so, no copy of the state with one more channel is made or kept for the backward pass.
     The parameters are those of a plain convolution with ``channels + 1`` inputs.
+
+    Args:
+        channels: of the state.
+        outputs: channels of the result; None: as many.
     """
 
-    def __init__(self, channels: int) -> None:
-        super().__init__(channels + 1, channels, kernel_size=3, padding=1)
+    def __init__(self, channels: int, outputs: int | None = None) -> None:
+        super().__init__(channels + 1, outputs or channels, kernel_size=3, padding=1)
 
     def forward(self, t: Tensor, x: Tensor) -> Tensor:  # type: ignore[override]
-        """Convolve; ``t`` is a scalar, ``x`` and the result are ``[N, channels, H, W]``."""
+        """Convolve; ``t`` is a scalar, ``x`` is ``[N, channels, H, W]``, and so is the result."""
         ones = torch.ones((1, 1, *x.shape[-2:]), dtype=x.dtype, device=x.device)
         time_map = functional.conv2d(ones, self.weight[:, :1], padding=1)
         return functional.conv2d(x, self.weight[:, 1:], self.bias, padding=1) + t * time_map
