@@ -20,6 +20,8 @@ from node_cli.errors import ConfigError
 from node_cli.schema.catalogue import Catalogue, about_yaml
 from node_cli.schema.run import RunConfig
 from node_cli.schema.spelling import did_you_mean, no_such
+from node_cli.tasks.entry import MEMBER_GROUPS, TaskEntry
+from node_cli.tasks.registry import entries
 from node_cli.tasks.validation import validate
 
 # The classes that the config may name: launchers, sweepers, Optuna's samplers, Python's logging.
@@ -138,8 +140,15 @@ def _about_override(error: HydraException, overrides: Sequence[str], catalogue: 
 def _about_key(key: str, overrides: Sequence[str], catalogue: Catalogue) -> str:
     given = next((word for word in overrides if word.lstrip("+~").startswith(f"{key}=")), key)
     having = catalogue.members_with(key)
+    group = key.partition(".")[0]
+    task = _task_of(overrides, catalogue)
+    if task is not None:
+        if key in task.refused:
+            return f"task={task.name} {given}: {task.refused[key]}."
+        if group in MEMBER_GROUPS:
+            taken = task.members(group)
+            having = [name for name in having if name in taken] or having
     if having:
-        group = key.partition(".")[0]
         return (
             f"{given}: the {group} that is chosen has no such setting; it belongs to"
             f" {' and '.join(f'{group}={name}' for name in having)}."
@@ -148,6 +157,14 @@ def _about_key(key: str, overrides: Sequence[str], catalogue: Catalogue) -> str:
         f"{given}: there is no such setting{did_you_mean(key, catalogue.keys())}"
         " See node-train --cfg job for all of them."
     )
+
+
+def _task_of(overrides: Sequence[str], catalogue: Catalogue) -> TaskEntry | None:
+    """The task of a command line; None: it is named in a file only."""
+    words = dict(word.split("=", 1) for word in overrides if "=" in word)
+    if "task" not in words and "experiment" in words:
+        return None
+    return entries().get(words.get("task", catalogue.defaults().get("task", "")))
 
 
 def _about_value(error: OmegaConfBaseException) -> str:

@@ -28,6 +28,9 @@ class TaskEntry:
         description: one line; that of a task of ours stands in its YAML file.
         defaults: what it sets of other groups, such as ``{"optimizer": "adam", "optimizer.lr":
             0.01}``; of a task of ours likewise.
+        refused: why it does not take what one may expect of it: a reason for each member, such as
+            ``model=augmented``, or setting, such as ``model.augment_dim``, of ``model`` and
+            ``data``.
     """
 
     name: str
@@ -37,6 +40,7 @@ class TaskEntry:
     ode_model: str | None
     description: str = ""
     defaults: Mapping[str, object] = field(default_factory=dict, hash=False)
+    refused: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         for group in ("models", "data"):  # a package may list them

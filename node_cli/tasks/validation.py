@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, create_model
 from node_cli.errors import ConfigError, DisagreementError
 from node_cli.schema.explanation import explain, show
 from node_cli.schema.run import RunConfig
+from node_cli.schema.settings import flattened
 from node_cli.tasks.entry import MemberGroup, TaskEntry, names_of
 from node_cli.tasks.own_settings import OwnField
 from node_cli.tasks.registry import entries, find_entry, tasks_with
@@ -33,6 +34,9 @@ def validate(config: Mapping[str, Any]) -> RunConfig:
     misfits = [sentence for group in _SETTINGS for sentence in _misfits(entry, group, plain)]
     if misfits:  # what follows would only be confusing
         raise DisagreementError("\n".join(misfits))
+    refused = _refused(entry, dict(flattened(plain)))
+    if refused:
+        raise ConfigError("\n".join(refused))
     schema = run_schema(entry)
     try:
         return schema.model_validate(plain)
@@ -91,9 +95,19 @@ def _misfits(entry: TaskEntry, group: MemberGroup, plain: Mapping[str, Any]) -> 
     if name is None or not others or name in usable:
         return []
     elsewhere = " and ".join(f"task={other}" for other in others)
+    reason = entry.refused.get(f"{group}={name}", f"{group}={name} is for {elsewhere}")
     return [
-        f"task={entry.name} {group}={name}: they do not go together; {group}={name} is for"
-        f" {elsewhere}. With task={entry.name} use {group}={', '.join(usable)}."
+        f"task={entry.name} {group}={name}: they do not go together; {reason}. With"
+        f" task={entry.name} use {group}={', '.join(usable)}."
+    ]
+
+
+def _refused(entry: TaskEntry, given: Mapping[str, Any]) -> list[str]:
+    """What the task refuses of settings by dotted name, with its own reasons."""
+    return [
+        f"task={entry.name} {name}={show(given[name])}: {reason}."
+        for name, reason in entry.refused.items()
+        if name in given
     ]
 
 

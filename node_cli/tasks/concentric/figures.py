@@ -80,8 +80,10 @@ def flow(answers: Answers, paths: Paths, title: str) -> Figure:
         Line2D([], [], color=colour, marker=marker, markersize=4, label=name)
         for colour, marker, name in zip(_COLOURS, "^o", _NAMES, strict=True)
     ]
-    corner = "upper right" if paths.dimensions == 2 else "lower right"  # where no points are
-    left.legend(handles=handles, loc=corner, fontsize=8)
+    # Where there are no points.
+    left.legend(
+        handles=handles, loc="upper right" if paths.dimensions == 2 else "lower right", fontsize=8
+    )
     return figure
 
 

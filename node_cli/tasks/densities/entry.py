@@ -14,6 +14,11 @@ from node_cli.tasks.entry import TaskEntry
 
 FIELDS = (FlowModel,)  # promised to plugins
 _FLOWS = (HypernetworkConfig, LayeredFlowConfig)
+_NO_DENSITY = (
+    "a flow needs a density on the space of the data, and an augmented state, which fills only a"
+    " part of its larger space, has none there"
+)
+_REFUSED = {"model=augmented": _NO_DENSITY, "model.augment_dim": _NO_DENSITY}
 
 TASKS = (
     TaskEntry(
@@ -22,6 +27,7 @@ TASKS = (
         models=_FLOWS,
         data=(ShapeConfig, CheckerboardConfig, MixtureConfig, PictureConfig),
         ode_model="hypernetwork",
+        refused=_REFUSED,
     ),
     TaskEntry(
         "cnf-tabular",
@@ -29,5 +35,6 @@ TASKS = (
         models=_FLOWS,
         data=(TableConfig,),
         ode_model="concat-squash",
+        refused=_REFUSED,
     ),
 )
