@@ -28,7 +28,15 @@ SERIES = {
 
 @pytest.mark.parametrize(
     "name",
-    ["cnf-2d", "cnf-tabular", "dynamics", "latent-series", "latent-spirals", "mnist-odenet"],
+    [
+        "cnf-2d",
+        "cnf-tabular",
+        "concentric",
+        "dynamics",
+        "latent-series",
+        "latent-spirals",
+        "mnist-odenet",
+    ],
 )
 def test_a_task_is_what_its_entry_and_its_file_say(name):
     entry = entries()[name]

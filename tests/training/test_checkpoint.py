@@ -288,6 +288,18 @@ def test_another_experiment_is_told_whatever_its_config_holds(written, config):
     assert "\n" not in str(caught.value)
 
 
+def test_settings_that_a_checkpoint_is_older_than_are_at_their_defaults(
+    tmp_path, content, config_of
+):
+    path = tmp_path / "checkpoints" / "last.pt"
+    write_checkpoint(path, content, config_of())
+    older = read_checkpoint(path)
+    del older["config"]["model"]["augment_dim"]
+    check_same_experiment(path, older, config_of())
+    with pytest.raises(CheckpointError, match=r"model\.augment_dim=0 \(now 5\)"):
+        check_same_experiment(path, older, config_of("model.augment_dim=5"))
+
+
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS])
 @pytest.mark.parametrize("after", [0, 1000, 10_000, 18_000])
 def test_a_write_that_fails_says_why_and_keeps_the_old(

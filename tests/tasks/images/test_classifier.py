@@ -8,7 +8,14 @@ from node_cli.solving import SolveSpec, solve
 from node_cli.tasks.images.classifier import ImageClassifier
 from node_cli.tasks.images.euler_block import EulerBlock
 from node_cli.tasks.images.field import ImageField
-from node_cli.tasks.images.schema import EulerNetConfig, OdeNetConfig, ResNetConfig
+from node_cli.tasks.images.larger_state import SecondOrderBlock
+from node_cli.tasks.images.normalization import group_norm
+from node_cli.tasks.images.schema import (
+    EulerNetConfig,
+    OdeNetConfig,
+    ResNetConfig,
+    SonodeConfig,
+)
 from node_cli.tasks.images.time_conv import TimeConv2d
 
 
@@ -23,6 +30,11 @@ def odenet(**changes):
             **changes,
         }
     )
+
+
+def sonode(**changes):
+    plain = odenet().model_dump(exclude={"augment_dim"})
+    return SonodeConfig(**plain | {"name": "sonode", "velocity": "learned"} | changes)
 
 
 def resnet(**changes):
@@ -126,3 +138,45 @@ def test_a_learned_end_time_of_one_starts_as_the_fixed_one():
     torch.testing.assert_close(fixed(y), learned(y), rtol=1e-6, atol=1e-7)
     assert learned.solve.end_time == pytest.approx(2.0)
     assert fixed.solve.end_time == 2.0
+
+
+def test_groups_divide_the_channels_evenly():
+    groups = {channels: group_norm(channels).num_groups for channels in (4, 32, 64, 69, 67, 96)}
+    assert groups == {4: 4, 32: 32, 64: 32, 69: 23, 67: 1, 96: 32}
+
+
+@pytest.mark.parametrize("config", [odenet(augment_dim=5), sonode(), sonode(velocity="zero")])
+def test_larger_states_give_logits_and_gradients_everywhere(config):
+    small = config.model_copy(update={"channels": 8})
+    model = ImageClassifier(small, SolveSpec("rk4", num_steps=1))
+    logits = model(torch.rand(3, 1, 28, 28))
+    assert logits.shape == (3, 10)
+    logits.square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_parameters_of_larger_states():
+    plain, conv = parameters(ImageClassifier(odenet(), SolveSpec())), 64 * 9
+    added = parameters(ImageClassifier(odenet(augment_dim=5), SolveSpec())) - plain
+    # Two convolutions of 70 to 69 channels for 65 to 64, four norms, the head.
+    assert added == 2 * (9 * (70 * 69 - 65 * 64) + 5) + 4 * 2 * 5 + 10 * 5
+    still = parameters(ImageClassifier(sonode(velocity="zero"), SolveSpec()))
+    assert still - plain == 64 * conv + 2 * 64  # the first convolution reads velocities too
+    learned = parameters(ImageClassifier(sonode(), SolveSpec()))
+    assert learned - still == 64 * conv + 64 + 2 * 64
+
+
+class Gravity(nn.Module):
+    def forward(self, t, state):
+        return torch.full_like(state[:, :3], -1.0)
+
+
+@pytest.mark.parametrize("velocity", ["zero", "learned"])
+def test_constant_acceleration_moves_an_image_along_a_parabola(velocity):
+    block = SecondOrderBlock(
+        sonode(channels=3, T=2.0, velocity=velocity), SolveSpec("rk4", num_steps=1)
+    )
+    block.block.field.acceleration = Gravity()
+    y = torch.randn(2, 3, 5, 5)
+    start = torch.zeros_like(y) if block.velocity is None else block.velocity(y)
+    torch.testing.assert_close(block(y), y + 2 * start - 2.0)
