@@ -203,24 +203,37 @@ def _curves(comparison: Comparison) -> Iterator[Chart]:
     ((metric, _),) = comparison.metrics
     groups = _finite_groups(comparison, None, ERROR)
     best = groups.sort_values(ERROR).head(_MOST_LINES)
+    quantities = {
+        f"{metric}/val": f"{metric}/val",
+        "nfe/forward_val": "NFE-F of a validation batch",
+    }
+    drawn = []
+    for tag, name in quantities.items():
+        lines = _over_epochs(comparison, best.sort_index(), tag)
+        if lines:
+            drawn.append(View(lines, "epoch", name, log="", bands=True))
+    if not drawn:
+        return
+    which = "" if len(groups) == len(best) else f", the {len(best)} best of {len(groups)}"
+    caption = f"Validation after each epoch{which}: mean over seeds, and bands of one deviation"
+    yield Chart("learning_curves", views(drawn, f"Learning curves{which}"), caption)
+
+
+def _over_epochs(comparison: Comparison, groups: pd.DataFrame, tag: str) -> list[Line]:
+    """A line for each group that has logged a tag: means over the seeds, epoch by epoch."""
     lines = []
-    for _, row in best.sort_index().iterrows():
+    for _, row in groups.iterrows():
         runs = comparison.finished
         for key in comparison.keys:
             runs = runs[runs[key].isna() if pd.isna(row[key]) else runs[key] == row[key]]
-        curves = [curve(Path(folder), f"{metric}/val") for folder in runs["folder"]]
+        curves = [curve(Path(folder), tag) for folder in runs["folder"]]
         by_number = pd.DataFrame([[value for _, value in points] for points in curves if points])
         if by_number.empty:
             continue
         epochs = [epoch for epoch, _ in max(curves, key=len)]
         mean, spread = list(by_number.mean()), list(by_number.std(ddof=1))
         lines.append(Line(label(row, comparison.keys), epochs, mean, yspread=spread))
-    if not lines:
-        return
-    which = "" if len(groups) == len(best) else f", the {len(best)} best of {len(groups)}"
-    view = View(lines, "epoch", f"{metric}/val", log="", bands=True)
-    caption = f"Validation after each epoch{which}: mean over seeds, and bands of one deviation"
-    yield Chart("learning_curves", views([view], f"Learning curves{which}"), caption)
+    return lines
 
 
 def _against_a_value(comparison: Comparison, x: str, y: str, by: str | None) -> View:

@@ -138,6 +138,15 @@ def test_learning_curves_are_means_of_epochs(a_run):
     assert lines["rtol=0.001"] == [[1.0, 0.5]]
 
 
+def test_evaluations_are_drawn_over_the_epochs_beside_the_loss(a_run):
+    folder = a_run(curve=[0.2, 0.4])
+    with (folder / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 1, "epoch": 1.0, "nfe/forward_val": 26.0}\n')
+    _, axis = drawn(compared([folder]))["learning_curves"].figure.axes
+    assert axis.get_ylabel() == "NFE-F of a validation batch"
+    assert axis.get_lines()[0].get_xydata().tolist() == [[1.0, 26.0]]
+
+
 def test_of_runs_that_did_not_finish_nothing_is_drawn(a_run):
     assert drawn(compared([a_run(status="failed", cause="diverged")])) == {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -61,10 +62,14 @@ class PointClassifier(nn.Module):
     def paths(self, x: Tensor, places: int) -> tuple[Tensor, Tensor]:
         """Times ``[places]`` from 0 to 1, and the states of points there, ``[places, N, S]``.
 
-        Of residual blocks there are the states before and after each, whatever ``places`` says.
+        Of residual blocks there are the states before and after each, whatever ``places`` says, and
+        of a fixed-step solver no more places than its own: each output time would be a step more.
         """
         states = self.start(x)
         if isinstance(self.depth, ODEBlock):
+            spec = self.depth.solve.spec
+            if spec.kind == "fixed":
+                places = min(places, math.ceil(1 / spec.length_of_steps(1.0)) + 1)
             times = torch.linspace(0, 1, places, device=x.device, dtype=x.dtype)
             return times, self.depth.solve(self.depth.field, states, times)
         assert isinstance(self.depth, ResidualBlocks)

@@ -54,6 +54,16 @@ def test_states_answers_and_gradients(name, changes, state, read):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
 
 
+@pytest.mark.parametrize(("steps", "places"), [(2, 3), (8, 9), (40, 9)])
+def test_paths_take_the_steps_of_the_model(steps, places):
+    model = classifier("mlp-field", spec=SolveSpec("euler", num_steps=steps))
+    x = torch.randn(7, 2, dtype=torch.float64)
+    times, states = model.paths(x, 9)
+    assert len(times) == len(states) == places
+    if steps < 9:
+        torch.testing.assert_close(states[-1], model.depth(x))
+
+
 def test_added_values_start_at_zero():
     x = torch.randn(4, 2, dtype=torch.float64)
     assert not classifier("augmented").start(x)[:, 2:].any()
