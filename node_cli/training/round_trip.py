@@ -49,8 +49,9 @@ def warnings(config: RunConfig, final: Mapping[str, float]) -> list[str]:
         f" tolerance.atol={config.tolerance.atol / 100:g})"
     )
     return [
-        f"Solved forwards and then back, {_came_back(max(tested))}: this is no exact flow, and what"
-        f" the model does may be the solver's error. Train with {advice}."
+        f"Solved forwards and then back, {_came_back(max(tested))}: what the model does may be the"
+        " solver's error and no flow, unless its paths run together, where the way back magnifies"
+        f" any error. Train with {advice}."
     ]
 
 

@@ -65,7 +65,7 @@ def test_a_flow_that_is_not_solved_is_told(node_train, tmp_path):
     words = ("data.dimensions=1", "solver=euler", "solver.num_steps=1")
     done = node_train(*TINY, *words)
     (sentence,) = summary(tmp_path / "run")["warnings"]
-    assert "this is no exact flow" in sentence
+    assert "the solver's error and no flow" in sentence
     assert sentence in done.stdout.splitlines()
     assert sentence in (tmp_path / "run" / "node-train.log").read_text()
 

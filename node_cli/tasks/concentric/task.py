@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from node_cli.data.batches import OrderedBatches
 from node_cli.schema.vector_field import AugmentedConfig
-from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
+from node_cli.tasks.base import Batch, EvaluationData, Loaders, Task
 from node_cli.tasks.concentric.model import PointClassifier
 from node_cli.tasks.concentric.spheres import Points, spheres
 from node_cli.tasks.concentric.stream import Stream
@@ -39,7 +39,6 @@ class Concentric(Task[PointClassifier]):
     """The experiments of Dupont et al. 2019, sections 3 and 5.1."""
 
     config: SpheresRun
-    best: ClassVar[BestMetric] = BestMetric("loss", "min")
 
     @cached_property
     def parts(self) -> tuple[Points, Points, Points]:
