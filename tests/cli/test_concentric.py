@@ -22,6 +22,7 @@ def summary(folder):
     return json.loads((folder / "summary.json").read_text())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -70,6 +71,7 @@ def test_a_flow_that_is_not_solved_is_told(node_train, tmp_path):
     assert sentence in (tmp_path / "run" / "node-train.log").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [

@@ -13,7 +13,8 @@ def test_defaults_are_those_of_the_main_file():
 
 
 def test_it_knows_which_members_have_a_setting():
-    assert Catalogue([conf_dir()]).members_with("model.blocks") == ["euler-net", "resnet"]
+    having = Catalogue([conf_dir()]).members_with("model.blocks")
+    assert having == ["euler-net", "mlp-resnet", "resnet"]
 
 
 def test_groups_of_the_user_are_added_and_ours_win(tmp_path):
