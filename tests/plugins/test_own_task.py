@@ -78,7 +78,7 @@ def test_help_lists_it_with_its_settings(node_train, pendulum):
     assert "Learn how a damped pendulum moves" in page
     assert "data.points=50" in page
     assert "Observations along each swing; an integer >= 1" in page
-    assert "pendulum" not in node_train("--help").stdout
+    assert "task=pendulum" not in node_train("--help").stdout
 
 
 def test_settings_are_shown_and_checked_as_ours(node_train, pendulum):

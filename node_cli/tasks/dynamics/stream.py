@@ -8,5 +8,5 @@ class Stream(IntEnum):
 
     ORDER = 9
     TRAJECTORIES = 10
-    FILE = 11
-    REFLECTION = 12
+    FILE = 13
+    REFLECTION = 14
