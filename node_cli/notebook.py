@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from node_cli.errors import CheckpointError, ConfigError
 from node_cli.run_folder.own_files import OwnFiles, absolute, real_path
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from node_cli.schema.adjoint import AdjointMode
     from node_cli.schema.run import RunConfig
     from node_cli.schema.solver import Backend
-    from node_cli.solving import Solution
+    from node_cli.solving import EventSolution, Solution
     from node_cli.solving.counted_field import VectorField
+    from node_cli.solving.event_function import EventCallable
+    from node_cli.solving.events import Jump
     from node_cli.solving.state import State
 
 
@@ -211,11 +213,15 @@ class Picture:
         return {f"image/{self.path.suffix[1:]}": self.path.read_bytes()}
 
 
+@overload
 def solve(
     field: VectorField,
     y0: State,
     t: Tensor | Sequence[float],
     *,
+    event: None = None,
+    jump: None = None,
+    max_events: int = 1000,
     method: str = "dopri5",
     rtol: float = 1e-3,
     atol: float = 1e-4,
@@ -225,7 +231,48 @@ def solve(
     max_steps: int | None = None,
     parameters: Iterable[Tensor] | None = None,
     backend: Backend = "native",
-) -> Solution:
+) -> Solution: ...
+
+
+@overload
+def solve(
+    field: VectorField,
+    y0: State,
+    t: Tensor | Sequence[float],
+    *,
+    event: EventCallable,
+    jump: Jump | None = None,
+    max_events: int = 1000,
+    method: str = "dopri5",
+    rtol: float = 1e-3,
+    atol: float = 1e-4,
+    adjoint: AdjointMode = "direct",
+    step_size: float | None = None,
+    num_steps: int | None = None,
+    max_steps: int | None = None,
+    parameters: Iterable[Tensor] | None = None,
+    backend: Backend = "native",
+) -> EventSolution: ...
+
+
+def solve(
+    field: VectorField,
+    y0: State,
+    t: Tensor | Sequence[float],
+    *,
+    event: EventCallable | None = None,
+    jump: Jump | None = None,
+    max_events: int = 1000,
+    method: str = "dopri5",
+    rtol: float = 1e-3,
+    atol: float = 1e-4,
+    adjoint: AdjointMode = "direct",
+    step_size: float | None = None,
+    num_steps: int | None = None,
+    max_steps: int | None = None,
+    parameters: Iterable[Tensor] | None = None,
+    backend: Backend = "native",
+) -> Solution | EventSolution:
     r"""Solve :math:`dy/dt = f(t, y),\ y(t_0) = y_0` at the times ``t``.
 
     Args:
@@ -234,6 +281,10 @@ def solve(
             ``dq/dt`` and ``dp/dt`` of a separable Hamiltonian system with states ``[..., 2n]``.
         y0: the state at ``t[0]``: a tensor or a tuple of tensors.
         t: output times in order; the first is the initial time.
+        event: ``g(t, y)``, a number or a vector with one for each event; the solve ends at the
+            first change of its sign after ``t[0]``.
+        jump: ``h(t, y)``, the state from which it goes on after an event; None: it ends there.
+        max_events: more of them are an error.
         method: a solver that ``node-train --help`` lists, such as ``dopri5`` or ``rk4``.
         rtol: relative error allowed in one step of an adaptive solver.
         atol: absolute error allowed in one step, in the units of the state.
@@ -247,17 +298,19 @@ def solve(
 
     Returns:
         ``values`` of shape ``[len(t), *y0.shape]``, and ``stats``: evaluations and steps, forward
-        and backward apart.
+        and backward apart. With an event also ``event``, with its ``time``, ``state`` and
+        ``which``, and ``events``, all of them; the values are those at output times before the
+        event, or with a jump all.
 
     Raises:
         SolverError: the solve cannot be finished, fixed steps have no length, or the field is not
-            what the solver needs.
-        ValueError: a name is unknown, the times are not in order, or the mode does not go with the
-            solver.
+            what the solver needs; ``event`` is asked for and none came.
+        ValueError: a name is unknown, the times are not in order, the mode does not go with the
+            solver, or a jump has no event.
     """
     import torch
 
-    from node_cli.solving import SolveSpec
+    from node_cli.solving import SolveSpec, solve_with_events
     from node_cli.solving import solve as solved
 
     first: Tensor = y0 if isinstance(y0, torch.Tensor) else y0[0]
@@ -272,4 +325,10 @@ def solve(
         max_steps=max_steps,
         backend=backend,
     )
+    if event is not None:
+        return solve_with_events(
+            field, y0, times, spec, event, jump, parameters, max_events=max_events
+        )
+    if jump is not None:
+        raise ValueError("a jump comes at an event: give event=g, too")
     return solved(field, y0, times, spec, parameters)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from node_cli.solving import SolveSpec, solve
+from node_cli.solving import EventSolution, SolveSpec, solve, solve_with_events
 from node_cli.solving.counted_field import VectorField
+from node_cli.solving.event_function import EventCallable
+from node_cli.solving.events import Jump
 from node_cli.solving.field_result import FieldError
 from node_cli.solving.separable import SeparableField
 from node_cli.solving.state import State
@@ -75,6 +77,58 @@ class OdeSolve(nn.Module):
             SolverError: the solve failed.
             FieldError: the field's weights are not known, and the adjoint mode needs them.
         """
+        asked = self._asked(field, y0, times, parameters)
+        return solve(
+            asked.field, asked.y0, asked.times, asked.spec, asked.parameters, outside_norm
+        ).values
+
+    def with_events(
+        self,
+        field: VectorField,
+        y0: State,
+        times: Tensor | Sequence[float],
+        event: EventCallable,
+        jump: Jump | None = None,
+        parameters: Iterable[Tensor] | None = None,
+        outside_norm: int = 0,
+        max_events: int = 1000,
+    ) -> EventSolution:
+        """The same up to an event, or with a jump of the state at each event.
+
+        Args:
+            field: as above, like ``y0``, ``times``, ``parameters`` and ``outside_norm``.
+            y0: the state at the first time, of one solve: each has its own event times.
+            times: in units of T.
+            event: ``g(t, y)``, see ``node_cli.solving.solve_with_events``.
+            jump: ``h(t, y)``, the state after an event; None: the solve ends there.
+            parameters: of the field; the tensors that ``event`` and ``jump`` use get gradients in
+                every mode as they are.
+            outside_norm: see ``node_cli.solving.solve``.
+            max_events: more of them are an error.
+
+        Returns:
+            Values and events; the times of events are in the units of ``t``, as ``event`` sees it.
+
+        Raises:
+            SolverError: the solve failed.
+            FieldError: the field's weights are not known, and the adjoint mode needs them.
+            ValueError: T is learned, or the solver knows no events.
+        """
+        if self.log_time is not None:
+            raise ValueError("events have times of their own: they do not go with a learned T")
+        a = self._asked(field, y0, times, parameters)
+        return solve_with_events(
+            a.field, a.y0, a.times, a.spec, event, jump, a.parameters, outside_norm, max_events
+        )
+
+    def _asked(
+        self,
+        field: VectorField,
+        y0: State,
+        times: Tensor | Sequence[float],
+        parameters: Iterable[Tensor] | None,
+    ) -> _Asked:
+        """The problem in the units in which it is solved, in single precision or better."""
         y0 = _at_least_single(y0) if isinstance(y0, Tensor) else tuple(map(_at_least_single, y0))
         first = y0 if isinstance(y0, Tensor) else y0[0]
         if parameters is None:
@@ -84,13 +138,12 @@ class OdeSolve(nn.Module):
                 times = first.new_tensor([self._end_time * time for time in times])
             elif self._end_time != 1.0:
                 times = self._end_time * times
-            return solve(field, y0, times, self.spec, parameters, outside_norm).values
+            return _Asked(field, y0, times, self.spec, parameters)
         if not isinstance(times, Tensor):
             times = first.new_tensor(times)
         scaled = _in_units_of_time(field, self.log_time)
-        learned = (*parameters, self.log_time)
         spec = self.spec.in_units_of(self._end_time)
-        return solve(scaled, y0, times, spec, learned, outside_norm).values
+        return _Asked(scaled, y0, times, spec, (*parameters, self.log_time))
 
     def _weights(self, field: VectorField) -> Iterable[Tensor]:
         """What gets gradients where nothing else is said: the weights of a module."""
@@ -134,6 +187,16 @@ class ODEBlock(nn.Module):
 
 def _at_least_single(y: Tensor) -> Tensor:
     return y.to(torch.promote_types(y.dtype, torch.float32))
+
+
+class _Asked(NamedTuple):
+    """What a solve is asked."""
+
+    field: VectorField
+    y0: State
+    times: Tensor
+    spec: SolveSpec
+    parameters: Iterable[Tensor]
 
 
 class _TimeScaled:

@@ -9,11 +9,15 @@ import torch
 from torch import Tensor
 
 from node_cli.solving.counted_field import SolvableField
+from node_cli.solving.event_search import EventSearch, places_inside, shortened
 from node_cli.solving.step_control import StepControl
-from node_cli.solving.stepper import AdaptiveStepper
+from node_cli.solving.stepper import AdaptiveStepper, Step
 from node_cli.solving.trajectory import AcceptedStep, Observer, Trajectory
 
 Memory = TypeVar("Memory")
+
+# A step that is carried over an event is at least this share of the interval.
+_SHORTEST = 1e-9
 
 
 def integrate_adaptively(
@@ -24,6 +28,7 @@ def integrate_adaptively(
     times: Sequence[float],
     first_step: float | None = None,
     observe: Observer | None = None,
+    search: EventSearch | None = None,
 ) -> Trajectory:
     """Solve with steps that follow the error estimate.
 
@@ -38,6 +43,8 @@ def integrate_adaptively(
         times: output times, in the one order or the other; equal ones are allowed.
         first_step: length of the first step; None: chosen from the field.
         observe: told of each accepted step.
+        search: for the event that ends the solve: a root inside of the step, where values can be
+            had there; else the step is taken again, shortened to end at its root.
 
     Raises:
         SolverError: the solve cannot go on.
@@ -75,14 +82,46 @@ def integrate_adaptively(
         # A step that was only cut at a stop says little about how long it could have been.
         h = max(h, verdict.next_step) if at_stop else verdict.next_step
         first = reached = len(values)
-        while reached < len(times) and direction * (times[reached] - t1) < 0.0:
+        while reached < len(times) and direction * (times[reached] - t1) <= 0.0:
             reached += 1
-        if reached > first:
-            values.extend(step.values(times[first:reached]).unbind())
-        while len(values) < len(times) and times[len(values)] == t1:
-            values.append(step.y1)
+        stops = list(times[first:reached])
+        root = None
+        if search is not None:
+            root = _root_in_step(search, stepper, field, (t, t1), y, memory, step, stops)
+        if root is not None:
+            stops = [*(stop for stop in stops if direction * (stop - root) < 0.0), root]
+            if not stepper.dense:
+                t1, step = root, stepper.step(field, t, root, y, memory)
+        inside = [stop for stop in stops if stop != t1]
+        if inside:
+            values.extend(step.values(inside).unbind())
+        values.extend([step.y1] * (len(stops) - len(inside)))
         if observe is not None:
             observe(AcceptedStep(t, t1, y, range(first, len(values))))
+        if root is not None:
+            assert search is not None
+            # What comes next is not known to be slower than what has ended.
+            carried = min(h, abs(root - times[0]))
+            enough = carried > max(control.min_step or 0.0, _SHORTEST * span)
+            search.next_step = carried if stepper.carries_step and enough else None
+            return Trajectory(values, (*times[: len(values) - 1], root))
         t, y = t1, step.y1
         left, memory = verdict.change(step.memory()), None
-    return Trajectory(values, h if stepper.carries_step else None)
+    return Trajectory(values, times, h if stepper.carries_step else None)
+
+
+def _root_in_step(
+    search: EventSearch,
+    stepper: AdaptiveStepper[Memory],
+    field: SolvableField,
+    ends: tuple[float, float],
+    y: Tensor,
+    memory: Memory,
+    step: Step[Memory],
+    outputs: Sequence[float],
+) -> float | None:
+    """The time of the first event in a step that was accepted."""
+    if stepper.dense:
+        return search.first_root(*ends, step.y1, places_inside(*ends, outputs), step.values)
+    shorter = shortened(stepper, field, ends[0], y, memory)
+    return search.first_root(*ends, step.y1, (), shorter)

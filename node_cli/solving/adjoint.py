@@ -36,7 +36,7 @@ class AdjointProblem:
 
 
 def solve_with_adjoint(problem: AdjointProblem, y0: Tensor, parameters: Sequence[Tensor]) -> Tensor:
-    """Values at the times, whose gradients for ``y0`` and ``parameters`` the adjoint gives."""
+    """Values at the times, or up to an event; the adjoint gives the gradients of all arguments."""
     values: Tensor = _Adjoint.apply(problem, y0, *parameters)
     return values
 
@@ -44,8 +44,9 @@ def solve_with_adjoint(problem: AdjointProblem, y0: Tensor, parameters: Sequence
 class _Adjoint(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, problem: AdjointProblem, y0: Tensor, *parameters: Tensor) -> Tensor:
-        values = torch.stack(problem.forward(problem.field, y0, problem.times).values)
-        ctx.problem = problem
+        found = problem.forward(problem.field, y0, problem.times)
+        values = torch.stack(found.values)
+        ctx.problem, ctx.times = problem, found.times
         ctx.save_for_backward(values, *parameters)
         return values
 
@@ -60,7 +61,7 @@ class _Adjoint(torch.autograd.Function):
         if not bool(torch.isfinite(gradients[0]).all()):
             return None, *not_finite
         try:
-            found = _solve_backwards(ctx.problem, values, parameters, gradients[0])
+            found = _solve_backwards(ctx.problem, ctx.times, values, parameters, gradients[0])
         except (NotFiniteError, StepsError):
             if not ctx.problem.field.in_fp16:
                 raise
@@ -69,14 +70,17 @@ class _Adjoint(torch.autograd.Function):
 
 
 def _solve_backwards(
-    problem: AdjointProblem, values: Tensor, parameters: Sequence[Tensor], gradient: Tensor
+    problem: AdjointProblem,
+    times: Sequence[float],
+    values: Tensor,
+    parameters: Sequence[Tensor],
+    gradient: Tensor,
 ) -> list[Tensor]:
-    """The adjoint at the first time and the gradients of the parameters.
+    """The adjoint at the first of the values' times and the gradients of the parameters.
 
     At each output time the adjoint jumps by the gradient there, and the state is set to the
     forward solve's. The solver starts anew after the jump, with the step that it had.
     """
-    times = problem.times
     adjoint = gradient[-1]
     layout = Layout((values[0], adjoint, *parameters))
     augmented = _AugmentedField(problem.field, parameters, layout)

@@ -23,7 +23,7 @@ def solve_checkpointed(
     times: Sequence[float],
     parameters: Sequence[Tensor],
 ) -> Tensor:
-    """Values at the times; between the passes only the states at accepted steps are kept.
+    """Values at the times, or up to an event; only the states at accepted steps are kept.
 
     The backward pass goes through the steps in reverse order and computes each again, this time
     with a graph, so that the graph of one step is in memory at a time. Rejected steps are not
@@ -52,7 +52,7 @@ class _Checkpointed(torch.autograd.Function):
             field.keeps(step.y0)
 
         trajectory = integrate(field, y0, times, observe=observe)
-        ctx.field, ctx.stepper, ctx.times = field, stepper, times
+        ctx.field, ctx.stepper, ctx.times = field, stepper, trajectory.times
         ctx.steps = [(step.start, step.end, step.outputs) for step in steps]
         ctx.save_for_backward(*(step.y0 for step in steps), *parameters)
         return torch.stack(trajectory.values)

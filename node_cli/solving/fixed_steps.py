@@ -9,6 +9,7 @@ from typing import TypeVar
 from torch import Tensor
 
 from node_cli.solving.counted_field import SolvableField
+from node_cli.solving.event_search import EventSearch, shortened
 from node_cli.solving.finiteness import FiniteSteps
 from node_cli.solving.grid import equal_steps
 from node_cli.solving.stepper import Stepper
@@ -25,8 +26,12 @@ def integrate_in_steps(
     y0: Tensor,
     times: Sequence[float],
     observe: Observer | None = None,
+    search: EventSearch | None = None,
 ) -> Trajectory:
     """Solve with equal steps between each two output times, none longer than ``step_size``.
+
+    A step with an event in it is taken again, shortened to end there: so the event is found with
+    the order of the method.
 
     Args:
         field: the vector field.
@@ -36,6 +41,7 @@ def integrate_in_steps(
         y0: the packed state at ``times[0]``.
         times: output times, in the one order or the other; equal ones are allowed.
         observe: told of each step.
+        search: for the event that ends the solve.
 
     Raises:
         SolverError: the state left the finite numbers; with the time and the step.
@@ -46,13 +52,22 @@ def integrate_in_steps(
         steps = equal_steps(start, stop, step_size)
         finite = FiniteSteps(method, start, stop, len(steps))
         for t0, t1 in steps:
-            step = stepper.step(field, t0, t1, y, stepper.init(field, t0, y, left))
+            memory = stepper.init(field, t0, y, left)
+            step = stepper.step(field, t0, t1, y, memory)
+            root = None
+            if search is not None:
+                shorter = shortened(stepper, field, t0, y, memory)
+                root = search.first_root(t0, t1, step.y1, (), shorter)
+            if root is not None:
+                t1, step = root, stepper.step(field, t0, root, y, memory)
             field.accepted()
             if observe is not None:
-                outputs = range(number, number + times.count(stop)) if t1 == stop else range(0)
-                observe(AcceptedStep(t0, t1, y, outputs))
+                count = 1 if root is not None else times.count(stop) if t1 == stop else 0
+                observe(AcceptedStep(t0, t1, y, range(number, number + count)))
             y, left = step.y1, step.memory()
+            if root is not None:
+                return Trajectory([*values, y], (*times[:number], root))
             finite.add(y)
         finite.check()
         values.append(y)
-    return Trajectory(values, None)
+    return Trajectory(values, times)

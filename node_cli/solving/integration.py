@@ -11,6 +11,7 @@ from torch import Tensor
 from node_cli.methods import METHODS
 from node_cli.solving.adaptive_steps import integrate_adaptively
 from node_cli.solving.counted_field import SolvableField
+from node_cli.solving.event_search import EventSearch
 from node_cli.solving.finiteness import under_vmap
 from node_cli.solving.fixed_steps import integrate_in_steps
 from node_cli.solving.spec import SolveSpec
@@ -28,13 +29,16 @@ class Integrator:
         spec: the solver, its tolerances or steps and its limits.
         norm: of the scaled error.
         span: the length of the whole interval, which ``spec.num_steps`` divides.
+        search: for the event that ends a solve; None: it ends at its last time.
 
     Raises:
         SolverError: the spec does not say how long fixed steps are.
     """
 
-    def __init__(self, spec: SolveSpec, norm: Norm, span: float) -> None:
-        self._spec = spec
+    def __init__(
+        self, spec: SolveSpec, norm: Norm, span: float, search: EventSearch | None = None
+    ) -> None:
+        self._spec, self._search = spec, search
         self.stepper = stepper_of(spec)
         self._control = StepControl(
             spec.method, spec.rtol, spec.atol, norm, spec.min_step, spec.max_steps
@@ -64,12 +68,16 @@ class Integrator:
         spec, control, step = self._spec, self._control, self._step_size
         if self.stepper is None:
             return integrate_scipy(field, spec, y0, times)
+        if first_step is None and self._search is not None:
+            first_step = self._search.next_step
         if spec.kind == "fixed":
-            return integrate_in_steps(field, self.stepper, spec.method, step, y0, times, observe)
+            return integrate_in_steps(
+                field, self.stepper, spec.method, step, y0, times, observe, self._search
+            )
         assert isinstance(self.stepper, AdaptiveStepper)
         try:
             return integrate_adaptively(
-                field, self.stepper, control, y0, times, first_step, observe
+                field, self.stepper, control, y0, times, first_step, observe, self._search
             )
         except RuntimeError as error:
             if not under_vmap(error):

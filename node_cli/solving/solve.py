@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,6 +14,7 @@ from node_cli.methods import METHODS
 from node_cli.solving.adjoint import AdjointProblem, solve_with_adjoint
 from node_cli.solving.checkpointed import solve_checkpointed
 from node_cli.solving.counted_field import CountedField, VectorField
+from node_cli.solving.event_search import EventSearch
 from node_cli.solving.integration import Integrator
 from node_cli.solving.saved_bytes_guard import SavedBytesGuard
 from node_cli.solving.separable import refuse_inseparable
@@ -73,7 +75,33 @@ def solve(
             ran short, or the field is not what the solver needs.
         ValueError: the times are not in order, or the mode does not go with the solver.
     """
-    times = _checked_times(t)
+    times = checked_times(t)
+    with started(field, y0, spec, parameters, outside_norm) as (counted, given):
+        values: State
+        if spec.backend == "torchdiffeq":
+            _refuse_what_torchdiffeq_lacks(spec, times)
+            values = solve_by_torchdiffeq(counted, y0, t, spec, given)
+        else:
+            packed = counted.layout.pack(y0)
+            solved = solve_packed(counted, packed, times, spec, given, abs(times[-1] - times[0]))
+            values = counted.layout.unpack(solved, leading=(len(times),))
+    return Solution(values, counted.stats)
+
+
+@contextmanager
+def started(
+    field: VectorField,
+    y0: State,
+    spec: SolveSpec,
+    parameters: Iterable[Tensor] | None,
+    outside_norm: int,
+) -> Iterator[tuple[CountedField, list[Tensor] | None]]:
+    """Put around a forward solve: it is counted, announced and guarded.
+
+    Yields:
+        The field as the solve sees it, and the tensors that get gradients where these do not come
+        from the operations of the solver themselves; else None.
+    """
     if METHODS[spec.method].needs == "separable":
         refuse_inseparable(field, y0, spec.method)
     known = None if parameters is None else tuple(parameters)
@@ -83,29 +111,32 @@ def solve(
     counted = CountedField(field, y0, spec.max_nfe, outside_norm, stats, guard)
     announce(stats)
     own_gradients = torch.is_grad_enabled() and spec.adjoint != "direct"
-    given = _parameters(field, known) if own_gradients else None
-    values: State
     with guard.watch():
-        if spec.backend == "torchdiffeq":
-            _refuse_what_torchdiffeq_lacks(spec, times)
-            values = solve_by_torchdiffeq(counted, y0, t, spec, given)
-        else:
-            packed = counted.layout.pack(y0)
-            solved = _solve_packed(counted, packed, times, spec, given)
-            values = counted.layout.unpack(solved, leading=(len(times),))
+        yield counted, _parameters(field, known) if own_gradients else None
     counted.backward_begins()
-    return Solution(values, counted.stats)
 
 
-def _solve_packed(
+def solve_packed(
     field: CountedField,
     y0: Tensor,
     times: Sequence[float],
     spec: SolveSpec,
     parameters: Sequence[Tensor] | None,
+    span: float,
+    search: EventSearch | None = None,
 ) -> Tensor:
-    span = abs(times[-1] - times[0])
-    forward = Integrator(spec, field.layout.norm, span)
+    """The packed states at the times ``[T, ...]``, or at those before an event and at the event.
+
+    Args:
+        field: as ``started`` gives it.
+        y0: the packed state at the first time.
+        times: in the one order or the other.
+        spec: how to solve.
+        parameters: as ``started`` gives them.
+        span: the length of the interval that ``spec.num_steps`` divides.
+        search: for the event; None: there is none.
+    """
+    forward = Integrator(spec, field.layout.norm, span, search)
     if parameters is None:
         if spec.kind == "scipy" and torch.is_grad_enabled():
             raise ValueError(f"nothing can be backpropagated through {spec.method}")
@@ -150,7 +181,12 @@ def _refuse_what_torchdiffeq_lacks(spec: SolveSpec, times: Sequence[float]) -> N
         raise ValueError("torchdiffeq wants times that differ")
 
 
-def _checked_times(t: Tensor) -> list[float]:
+def checked_times(t: Tensor) -> list[float]:
+    """Output times as numbers.
+
+    Raises:
+        ValueError: they are not one-dimensional and in order, or want a gradient.
+    """
     if t.ndim != 1 or len(t) == 0:
         raise ValueError(f"the times must be one-dimensional, not of shape {list(t.shape)}")
     if t.requires_grad:

@@ -88,7 +88,7 @@ def integrate_scipy(
     # SciPy wants times that increase; where all are the same there is nothing to solve.
     distinct = list(dict.fromkeys(times))
     if len(distinct) == 1:
-        return Trajectory([y0] * len(times), None)
+        return Trajectory([y0] * len(times), times)
     method, options = _method(spec, torch.tensor(times))
 
     def finite_field(t: Tensor, y: Tensor) -> Tensor:
@@ -119,7 +119,7 @@ def integrate_scipy(
             "loosen it or try another solver",
         )
     found = dict(zip(distinct, solved, strict=True))
-    return Trajectory([found[t] for t in times], None)
+    return Trajectory([found[t] for t in times], times)
 
 
 @contextmanager

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from torch import Tensor
 
 
 class Trajectory(NamedTuple):
-    """States at the output times, and the step with which a solve could go on from the last."""
+    """What a solve found.
+
+    Attributes:
+        values: the states at the output times, or at those before an event and at the event.
+        times: of the values.
+        next_step: the step with which a solve could go on from the last one.
+    """
 
     values: list[Tensor]
-    next_step: float | None
+    times: Sequence[float]
+    next_step: float | None = None
 
 
 class AcceptedStep(NamedTuple):
