@@ -91,7 +91,8 @@ def _in_double(batch: Any) -> Any:
     if isinstance(batch, Tensor):
         return batch.double() if batch.is_floating_point() else batch
     if isinstance(batch, tuple | list):
-        return type(batch)(_in_double(part) for part in batch)
+        parts = [_in_double(part) for part in batch]
+        return type(batch)(*parts) if hasattr(batch, "_fields") else type(batch)(parts)
     if is_dataclass(batch) and not isinstance(batch, type):
         return replace(batch, **{f.name: _in_double(getattr(batch, f.name)) for f in fields(batch)})
     if isinstance(batch, dict):

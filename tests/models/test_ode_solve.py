@@ -79,6 +79,7 @@ def test_a_spec_is_changed_for_good_or_for_a_while():
         ("task=latent-spirals model.encoder=ode-rnn", 2),
         ("task=latent-spirals model=ode-rnn", 1),
         ("task=latent-spirals model=rnn", 0),
+        ("task=bouncing-ball", 1),
     ],
 )
 def test_every_solve_of_our_models_can_be_found(config_of, overrides, count):

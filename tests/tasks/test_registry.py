@@ -29,6 +29,7 @@ SERIES = {
 @pytest.mark.parametrize(
     "name",
     [
+        "bouncing-ball",
         "cnf-2d",
         "cnf-tabular",
         "concentric",

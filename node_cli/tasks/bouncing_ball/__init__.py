@@ -1,0 +1,1 @@
+"""A bouncing ball, whose gravity and restitution are learned from its heights."""
