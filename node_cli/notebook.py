@@ -313,6 +313,12 @@ def solve(
     from node_cli.solving import SolveSpec, solve_with_events
     from node_cli.solving import solve as solved
 
+    listed = t if isinstance(t, list | tuple) else ()
+    if any(isinstance(time, torch.Tensor) and time.requires_grad for time in listed):
+        raise ValueError(
+            "the times get no gradient; scale the time inside of the field instead, or to go on"
+            " from an event, give a jump"
+        )
     first: Tensor = y0 if isinstance(y0, torch.Tensor) else y0[0]
     times = torch.as_tensor(t, dtype=first.dtype, device=first.device)
     spec = SolveSpec(

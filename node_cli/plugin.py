@@ -21,7 +21,8 @@ A task:
 A model:
 
 - ``OdeSolve``: solves an ODE as the run's settings say (``SolveSpec``, which is ``Task.spec``).
-  Evaluation and studies solve it in other ways, so all solves of a model go through it.
+  Evaluation and studies solve it in other ways, so all solves of a model go through it. Its
+  ``with_events`` ends at an event, or goes on from it after a jump of the state.
 - ``ODEBlock``: a layer that maps ``y(0)`` to ``y(T)``.
 
 And beside them:

@@ -161,7 +161,7 @@ class EventSearch:
             return known[t]
 
         precision = max(_PRECISION, self._eps / 2) * max(abs(a), abs(b))
-        time: float = brentq(g, a, b, xtol=precision, rtol=_PRECISION)
+        time: float = b if g_b == 0.0 else brentq(g, a, b, xtol=precision, rtol=_PRECISION)
         return Root(time, k, abs(g(time)), (abs(g_a) + abs(g_b)) / abs(b - a))
 
 

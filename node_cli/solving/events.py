@@ -16,6 +16,7 @@ from node_cli.solving.counted_field import CountedField, VectorField
 from node_cli.solving.event_function import EventCallable, EventFunction, time_of
 from node_cli.solving.event_search import EventSearch, Root
 from node_cli.solving.field_result import described
+from node_cli.solving.finiteness import refuse_not_finite
 from node_cli.solving.solve import checked_times, solve_packed, started
 from node_cli.solving.spec import SolveSpec
 from node_cli.solving.state import State
@@ -128,6 +129,8 @@ def solve_with_events(
     if spec.backend != "native" or spec.kind == "scipy":
         solver = spec.method if spec.kind == "scipy" else "backend=torchdiffeq"
         raise ValueError(f"events need our own solvers, such as dopri5 or rk4, not {solver}")
+    if t.requires_grad:
+        raise ValueError("the times get no gradient; to go on from an event, give a jump")
     times: Sequence[float] = checked_times(t)
     forwards, span = times[-1] >= times[0], abs(times[-1] - times[0])
     pieces: list[Tensor] = []
@@ -144,6 +147,7 @@ def solve_with_events(
             if root is None:
                 pieces.append(solved[first:])
                 break
+            refuse_not_finite(solved[-1], "state", spec.method, root.time)
             pieces.append(solved[first:-1])
             time, state = _with_gradient(counted, function, root, solved[-1])
             events.append(Event(time, layout.unpack(state), root.which))

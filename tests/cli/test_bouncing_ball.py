@@ -14,13 +14,14 @@ def final(folder):
 @pytest.mark.slow
 def test_gravity_and_restitution_are_learned(node_train, tmp_path):
     done = node_train(
-        *TINY, "trainer.max_epochs=40", "trainer.figures=true", "trainer.figures_every=40",
-        "optimizer.lr=0.05", "model.gravity=9", "model.restitution=0.7",
+        *TINY, "trainer.max_epochs=12", "trainer.figures=true", "trainer.figures_every=12",
+        "model.learn_start=false", "model.opening=0.3", "data.noise=0.05", "model.gravity=9",
+        "model.restitution=0.7",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     values = final(tmp_path / "run")
-    assert values["gravity_error/test"] < 0.02
-    assert values["restitution_error/test"] < 0.02
+    assert values["gravity_error/test"] < 0.01
+    assert values["restitution_error/test"] < 0.01
     assert values["rmse_beyond/test"] < 0.1
     assert values["impacts_missed/test"] == 0
     assert values["nfe/forward"] > 0
@@ -35,7 +36,7 @@ def test_gravity_and_restitution_are_learned(node_train, tmp_path):
         "adjoint=full model.learn_ground=true",
         "adjoint=checkpointed model.learn_start=false",
         "solver=rk4 solver.num_steps=40 evaluation.solver=dopri8",
-        "solver=adams adjoint.check_every=2",
+        "solver=adams adjoint.check_every=2 trainer.log_every=2",
         "study=gradient-fidelity study.tolerances=[1e-4] study.repeats=1 trainer.max_steps=1",
     ],
 )
@@ -45,7 +46,8 @@ def test_the_variants_train(node_train, tmp_path, words):
     values = final(tmp_path / "run")
     assert values["loss/test"] < 10
     if "check_every" in words:
-        assert values["gradient/relative_error"] < 1e-3
+        lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").open()]
+        assert max(line.get("gradient/relative_error", 0.0) for line in lines) < 1e-3
 
 
 @pytest.mark.parametrize(

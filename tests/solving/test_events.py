@@ -414,6 +414,15 @@ def test_solvers_that_know_no_events(change, told):
         )
 
 
+def test_times_get_no_gradient():
+    ball = Ball()
+    first = ball.solve(times(0.0, 3.0), TIGHT).event.time
+    with pytest.raises(ValueError, match="to go on from an event, give a jump"):
+        ball.solve(torch.stack((first, first + 1)), TIGHT)
+    with pytest.raises(ValueError, match="the times get no gradient"):
+        node_cli.solve(lambda t, y: -y, torch.ones(()), [first, 9.0])
+
+
 def test_from_a_notebook():
     solution = node_cli.solve(
         lambda t, y: -y, torch.ones(()), [0.0, 0.1, 2.0], event=lambda t, y: y - 0.5, rtol=1e-6

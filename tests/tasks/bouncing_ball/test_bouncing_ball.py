@@ -122,7 +122,8 @@ def test_the_window_opens_along_the_run(config_of):
 
 def test_the_errors_of_the_truth_are_none(config_of):
     task = task_of(config_of, "data.noise=0")
-    found = task.evaluate(true_ball(task).float(), task.loaders(torch.device("cpu")).test)
+    with torch.no_grad():
+        found = task.evaluate(true_ball(task).float(), task.loaders(torch.device("cpu")).test)
     for name in (
         "rmse_inside", "rmse_beyond", "impact_time_error", "gravity_error", "restitution_error",
     ):  # fmt: skip
