@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -37,7 +37,7 @@ class BouncingBall(Task[Ball]):
     """After Chen, Amos and Nickel 2021, Learning neural event functions, section 4."""
 
     config: BallRun
-    best: ClassVar[BestMetric] = BestMetric("loss", "min", "mean squared error", "m^2")
+    best = BestMetric("loss", "min", "mean squared error", "m^2")
 
     @cached_property
     def parts(self) -> tuple[Observations, Observations, Observations]:
