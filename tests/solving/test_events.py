@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from scipy.integrate import solve_ivp
+from solving.falling_ball import Ball, leaf, times
 from solving.problems import Network
 from torch import nn
 
@@ -12,7 +13,6 @@ import node_cli
 from node_cli.errors import SolverError
 from node_cli.models.ode_solve import OdeSolve, solved_as
 from node_cli.solving import (
-    NoEventError,
     SolveSpec,
     record_solves,
     solve,
@@ -41,56 +41,9 @@ PAIRS = [
 ]
 
 
-def leaf(value, dtype=torch.float64):
-    return torch.tensor(value, dtype=dtype, requires_grad=True)
-
-
-def times(*values, dtype=torch.float64):
-    return torch.tensor(values, dtype=dtype)
-
-
 def same(found, expected, rtol=1e-8, atol=1e-10):
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=rtol, atol=atol)
-
-
-class Ball:
-    """A ball above a ground, with what it is made of as leaves."""
-
-    def __init__(self, dtype=torch.float64):
-        self.gravity, self.restitution = leaf(9.81, dtype), leaf(0.8, dtype)
-        self.height, self.velocity, self.ground = (leaf(x, dtype) for x in (5.0, 2.0, 0.3))
-
-    @property
-    def leaves(self):
-        return self.height, self.velocity, self.ground, self.gravity, self.restitution
-
-    @property
-    def start(self):
-        return torch.stack((self.height, self.velocity))
-
-    def field(self, t, y):
-        return torch.stack((y[1], -self.gravity))
-
-    def event(self, t, y):
-        return y[0] - self.ground
-
-    def jump(self, t, y):
-        return torch.stack((y[0], -self.restitution * y[1]))
-
-    def impacts(self, count):
-        """The closed form: times and speeds of the impacts."""
-        speed = (self.velocity**2 + 2 * self.gravity * (self.height - self.ground)).sqrt()
-        time = (self.velocity + speed) / self.gravity
-        for _ in range(count):
-            yield time, speed
-            speed = self.restitution * speed
-            time = time + 2 * speed / self.gravity
-
-    def solve(self, t, spec, jump=None):
-        return solve_with_events(
-            self.field, self.start, t, spec, self.event, jump, parameters=(self.gravity,)
-        )
 
 
 @pytest.mark.parametrize(("method", "mode"), PAIRS)
@@ -352,99 +305,6 @@ def test_limits_hold_for_the_whole():
     ball.solve(times(0.0, 1.5), SolveSpec(max_nfe=40), ball.jump)
     with pytest.raises(MemoryShortageError, match=r"solver\.max_saved_bytes=100"):
         ball.solve(times(0.0, 4.0), SolveSpec(max_saved_bytes=100), ball.jump)
-
-
-def test_an_event_that_never_comes_is_told():
-    ball = Ball()
-    solution = ball.solve(times(0.0, 0.2, 0.5), TIGHT)
-    assert solution.events == ()
-    assert solution.values.shape == (3, 2)
-    with pytest.raises(NoEventError, match=r"between t = 0 and t = 0.5: .* is 4.47375 at the end"):
-        _ = solution.event
-
-
-def test_a_state_that_never_leaves_the_root_is_told():
-    solution = solve_with_events(
-        lambda t, y: torch.zeros_like(y), times(0.0), times(0.0, 1.0), TIGHT, lambda t, y: y
-    )
-    with pytest.raises(NoEventError, match="is zero at the start and stays so"):
-        _ = solution.event
-
-
-def test_a_root_without_a_change_of_sign_is_no_event():
-    """x = (t - 1)^2 + 1e-4 comes near, and goes again."""
-    solution = solve_with_events(
-        lambda t, x: 2 * (t - 1), times(1.0001)[0], times(0.0, 3.1), TIGHT, lambda t, x: x
-    )
-    assert solution.events == ()
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_a_grazing_root_has_no_gradient(mode):
-    """x = x0 + (t - 1)^3 + 1 with x0 = -1 arrives at zero with slope zero."""
-    start = leaf(-1.0)
-    event = solve_with_events(
-        lambda t, x: 3 * (t - 1).square() + 0 * x, start, times(0.0, 2.1),
-        spec_of("dopri5", mode), lambda t, x: x,
-    ).event  # fmt: skip
-    assert float(event.time.detach()) == pytest.approx(1.0, abs=2e-2)
-    with pytest.raises(SolverError, match="only grazes zero there"):
-        event.time.backward()
-
-
-def hold(t, y):
-    return torch.zeros_like(y) + 1.0
-
-
-@pytest.mark.parametrize(
-    ("event", "told"),
-    [
-        (lambda t, y: y.sum() * math.nan, "gave nan at t = 0"),
-        (lambda t, y: y[0] / (t < 0.5), "must give finite numbers wherever the solver looks"),
-        (lambda t, y: y.view(1, 2), "gave a tensor of shape \\[1, 2\\] and float64; it must give"),
-        (lambda t, y: y[:0], "shape \\[0\\]"),
-        (lambda t, y: 1.0, "an object of type float"),
-        (lambda t, y: y[0] > 0, "and bool"),
-        (lambda t, y: y if t < 0.5 else y[0], "2 events first and 1 at t ="),
-    ],
-)
-def test_an_event_function_that_gives_something_else(event, told):
-    with pytest.raises(SolverError, match=told) as raised:
-        solve_with_events(hold, times(1.0, 2.0), times(0.0, 1.0), TIGHT, event)
-    assert "test_events.py" in str(raised.value)
-    assert len(str(raised.value).splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    "jump", [lambda t, y: y[0], lambda t, y: None, lambda t, y: y.float(), lambda t, y: (y, y)]
-)
-def test_a_jump_that_gives_something_else(jump):
-    with pytest.raises(SolverError, match=r"the jump gave .* of the same shape and dtype"):
-        solve_with_events(
-            hold, times(1.0, 2.0), times(0.0, 1.0), TIGHT, lambda t, y: y[0] - 1.5, jump
-        )
-
-
-def test_events_without_end_are_told():
-    ball = Ball()
-    with pytest.raises(SolverError, match="more than max_events=20 events up to"):
-        solve_with_events(
-            ball.field, ball.start, times(0.0, 50.0), TIGHT, ball.event, ball.jump, max_events=20
-        )
-
-
-@pytest.mark.parametrize(
-    ("change", "told"),
-    [
-        ({"method": "scipy-RK45", "adjoint": "full"}, "not scipy-RK45"),
-        ({"backend": "torchdiffeq"}, "not backend=torchdiffeq"),
-    ],
-)
-def test_solvers_that_know_no_events(change, told):
-    with pytest.raises(ValueError, match=f"events need our own solvers, .* {told}"):
-        solve_with_events(
-            hold, times(1.0), times(0.0, 1.0), SolveSpec(**change), lambda t, y: y - 2
-        )
 
 
 def test_times_get_no_gradient():
