@@ -8,12 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from node_cli.models.augmentation import augmented
-from node_cli.models.mlp_field import MlpField, Perceptron
+from node_cli.models.mlp_field import Perceptron
 from node_cli.models.ode_solve import ODEBlock
-from node_cli.models.second_order import SecondOrderField
+from node_cli.models.perceptron_ode import field_and_lift
 from node_cli.schema.model import ModelSchema
-from node_cli.schema.vector_field import Activation, AugmentedConfig, SecondOrderConfig
+from node_cli.schema.vector_field import Activation, AugmentedConfig
 from node_cli.schema.vector_field import PerceptronConfig as FieldConfig
 from node_cli.solving import SolveSpec
 from node_cli.tasks.concentric.schema import MlpResNetConfig
@@ -34,18 +33,19 @@ class PointClassifier(nn.Module):
 
     def __init__(self, config: ModelSchema, dimensions: int, spec: SolveSpec) -> None:
         super().__init__()
-        self.added = 0  # values of the state after those of the point
-        self.velocity: Perceptron | None = None
-        if isinstance(config, AugmentedConfig):
-            self.added = config.augment_dim
-        elif isinstance(config, SecondOrderConfig):
-            self.added = dimensions
-            if config.velocity == "learned":
-                self.velocity = Perceptron(dimensions, config.hidden, dimensions, config.activation)
-        self.depth = _depth(config, dimensions, self.added, spec)
+        self.lift: nn.Module | None = None
+        if isinstance(config, MlpResNetConfig):
+            self.depth: nn.Module = ResidualBlocks(
+                dimensions, config.hidden, config.activation, config.blocks
+            )
+        else:
+            assert isinstance(config, FieldConfig)
+            field, self.lift = field_and_lift(config, dimensions)
+            self.depth = ODEBlock(field, spec)
         # The velocity moves a point, and is not seen by the head.
-        self._read = dimensions if isinstance(config, SecondOrderConfig) else None
-        self.head = nn.Linear(self._read or dimensions + self.added, 1)
+        added = config.augment_dim if isinstance(config, AugmentedConfig) else 0
+        self._read = dimensions + added
+        self.head = nn.Linear(self._read, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """A number for each of the points ``[N, d]``, ``[N]``; above 0: of the shell."""
@@ -55,9 +55,8 @@ class PointClassifier(nn.Module):
 
     def start(self, x: Tensor) -> Tensor:
         """The states ``[N, S]`` that points ``[N, d]`` begin with."""
-        if self.velocity is not None:
-            return torch.cat((x, self.velocity(x)), dim=-1)
-        return augmented(x, self.added) if self.added else x
+        states: Tensor = x if self.lift is None else self.lift(x)
+        return states
 
     def paths(self, x: Tensor, places: int) -> tuple[Tensor, Tensor]:
         """Times ``[places]`` from 0 to 1, and the states of points there, ``[places, N, S]``.
@@ -105,16 +104,3 @@ class ResidualBlocks(nn.Module):
         for block in self.blocks:
             states.append(states[-1] + block(states[-1]))
         return states
-
-
-def _depth(config: ModelSchema, dimensions: int, added: int, spec: SolveSpec) -> nn.Module:
-    if isinstance(config, MlpResNetConfig):
-        return ResidualBlocks(dimensions, config.hidden, config.activation, config.blocks)
-    assert isinstance(config, FieldConfig)
-    outputs = dimensions if isinstance(config, SecondOrderConfig) else None
-    field: nn.Module = MlpField(
-        dimensions + added, config.hidden, config.activation, config.time, outputs
-    )
-    if isinstance(config, SecondOrderConfig):
-        field = SecondOrderField(field)
-    return ODEBlock(field, spec)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor, nn
 
-from node_cli.models.augmentation import augmented
-from node_cli.models.mlp_field import MlpField, Perceptron
 from node_cli.models.ode_solve import OdeSolve
-from node_cli.models.second_order import SecondOrderField
+from node_cli.models.perceptron_ode import field_and_lift
 from node_cli.schema.model import ModelSchema
-from node_cli.schema.vector_field import AugmentedConfig, MlpFieldConfig, SecondOrderConfig
+from node_cli.schema.vector_field import PerceptronConfig
 from node_cli.solving import SolveSpec
 from node_cli.tasks.dynamics.hamiltonian import HamiltonianField, SeparableField
 from node_cli.tasks.dynamics.lagrangian import LagrangianField
@@ -90,24 +86,6 @@ class _Later:
         return derivative
 
 
-class _Augmented(nn.Module):
-    def __init__(self, extra: int) -> None:
-        super().__init__()
-        self._extra = extra
-
-    def forward(self, values: Tensor) -> Tensor:
-        return augmented(values, self._extra)
-
-
-class _LearnedVelocity(nn.Module):
-    def __init__(self, dimensions: int, hidden: Sequence[int]) -> None:
-        super().__init__()
-        self.velocity = Perceptron(dimensions, hidden, dimensions)
-
-    def forward(self, values: Tensor) -> Tensor:
-        return torch.cat((values, self.velocity(values)), dim=-1)
-
-
 def build_dynamics_model(config: ModelSchema, dimensions: int, spec: SolveSpec) -> DynamicsModel:
     """The model of the ``model`` group, for trajectories of D values."""
     timed = bool(getattr(config, "time", False))
@@ -121,18 +99,5 @@ def _parts(config: ModelSchema, dimensions: int) -> tuple[nn.Module, nn.Module |
         return kind(dimensions, config.hidden, config.activation), None
     if isinstance(config, LagrangianConfig):
         return LagrangianField(dimensions, config.hidden, config.activation), None
-    if isinstance(config, SecondOrderConfig):
-        observed = config.velocity == "observed"
-        values = dimensions // 2 if observed else dimensions
-        acceleration = MlpField(
-            2 * values, config.hidden, config.activation, config.time, outputs=values
-        )
-        if observed:
-            return SecondOrderField(acceleration), None
-        learned = config.velocity == "learned"
-        lift = _LearnedVelocity(values, config.hidden) if learned else _Augmented(values)
-        return SecondOrderField(acceleration), lift
-    assert isinstance(config, MlpFieldConfig | AugmentedConfig)
-    extra = config.augment_dim if isinstance(config, AugmentedConfig) else 0
-    field = MlpField(dimensions + extra, config.hidden, config.activation, config.time)
-    return field, _Augmented(extra) if extra else None
+    assert isinstance(config, PerceptronConfig)
+    return field_and_lift(config, dimensions)

@@ -84,8 +84,8 @@ def test_on_a_line_no_flow_changes_the_order_of_points():
         weight.data *= 8
     assert not residual.paths(x, 2)[1][-1].diff(dim=0).gt(0).all()
     second = classifier("second-order", dimensions=1)
-    second.velocity = torch.nn.Linear(1, 1, bias=False).double()
-    second.velocity.weight.data.fill_(-3.0)
+    second.lift.velocity = torch.nn.Linear(1, 1, bias=False).double()
+    second.lift.velocity.weight.data.fill_(-3.0)
     assert not second.paths(x, 2)[1][-1][:, :1].diff(dim=0).gt(0).all()
 
 
