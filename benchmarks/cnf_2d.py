@@ -20,7 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
-from side_by_side import copy_weights, load_example, stepper
+from side_by_side import add_device_option, copy_weights, load_example, machine, stepper
 from sklearn.datasets import make_circles
 from torch import Tensor, nn
 
@@ -43,10 +43,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60, help="timed steps of each")
     parser.add_argument("--backend", choices=("native", "torchdiffeq"), default="native")
     parser.add_argument("--float64", action="store_true")
+    add_device_option(parser)
     arguments = parser.parse_args()
+    torch.set_default_device(arguments.device)  # of all tensors that both sides make
     torch.set_default_dtype(torch.float64 if arguments.float64 else torch.float32)
 
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {POINTS} points")
+    print(f"{machine(arguments.device)}, {POINTS} points")
     print(
         "| gradients | theirs, s/step | ours, s/step | theirs / ours | last losses | difference |"
     )

@@ -20,7 +20,7 @@ from types import ModuleType
 
 import numpy as np
 import torch
-from side_by_side import load_example, stepper
+from side_by_side import add_device_option, load_example, machine, stepper
 from torch import Tensor, nn
 
 from node_cli.solving import SolveSpec
@@ -39,8 +39,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("example", type=Path, help="path of torchdiffeq's latent_ode.py")
     parser.add_argument("--steps", type=int, default=30, help="timed steps of each")
+    add_device_option(parser)
     arguments = parser.parse_args()
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, 1,000 x 100 points")
+    torch.set_default_device(arguments.device)  # of all tensors that both sides make
+    print(f"{machine(arguments.device)}, 1,000 x 100 points")
     print(
         "| tolerances | gradients | theirs, s/step | ours, s/step | theirs / ours | last losses |"
     )
@@ -59,8 +61,7 @@ def compare(path: Path, mode: AdjointMode, tolerances: str, steps: int) -> None:
     _, points, _, times = example.generate_spiral2d(
         nspiral=1000, start=0.0, stop=6 * np.pi, noise_std=NOISE, a=0.0, b=0.3, savefig=False
     )
-    values = torch.from_numpy(points).float()
-    t = torch.from_numpy(times).float()
+    values, t = (torch.tensor(array, dtype=torch.float32) for array in (points, times))
     parts = [example.LatentODEfunc(4, 20), example.RecognitionRNN(4, 2, 25, 1000)]
     parts.append(example.Decoder(4, 2, 20))
     ours = our_model(mode, rtol, atol)

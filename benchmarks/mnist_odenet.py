@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from side_by_side import copy_weights, load_example
+from side_by_side import add_device_option, copy_weights, load_example, machine
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -37,12 +37,12 @@ def main() -> None:
     parser.add_argument("example", type=Path, help="path of torchdiffeq's odenet_mnist.py")
     parser.add_argument("--steps", type=int, default=15, help="timed steps of each")
     parser.add_argument("--batch-size", type=int, default=128)
+    add_device_option(parser)
     arguments = parser.parse_args()
 
     images = load_mini(validation=500).train
-    data = TrainBatches(images, arguments.batch_size, True, 0, torch.device("cpu"))
-    threads = torch.get_num_threads()
-    print(f"torch {torch.__version__}, {threads} threads, batch {arguments.batch_size}")
+    data = TrainBatches(images, arguments.batch_size, True, 0, torch.device(arguments.device))
+    print(f"{machine(arguments.device)}, batch {arguments.batch_size}")
     print("| model | theirs, s/step | ours, s/step | ours / theirs | largest loss difference |")
     print("|---|---|---|---|---|")
     for name, network, mode in (
@@ -54,6 +54,8 @@ def main() -> None:
         theirs = their_model(arguments.example, network, adjoint=mode == "full")
         ours = our_model(network, mode)
         copy_weights(theirs, ours)
+        for model in (theirs, ours):
+            model.to(arguments.device)
         runs = [stepper(theirs), stepper(ours)]
         seconds: list[list[float]] = [[], []]
         difference = 0.0

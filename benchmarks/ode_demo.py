@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from side_by_side import load_example
+from side_by_side import add_device_option, load_example, machine
 from torch import Tensor, nn
 
 from node_cli.solving import SolveSpec
@@ -35,8 +35,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("example", type=Path, help="path of torchdiffeq's ode_demo.py")
     parser.add_argument("--steps", type=int, default=100, help="timed iterations of each")
+    add_device_option(parser)
     arguments = parser.parse_args()
-    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, 20 windows of 10 points")
+    print(f"{machine(arguments.device)}, 20 windows of 10 points")
     print(
         "| tolerances | gradients | theirs, s/step | ours, s/step | theirs / ours | last losses |"
     )
@@ -44,15 +45,15 @@ def main() -> None:
     modes: tuple[AdjointMode, ...] = ("direct", "full")
     for name in TOLERANCES:
         for mode in modes:
-            compare(arguments.example, mode, name, arguments.steps)
+            compare(arguments.example, mode, name, arguments.steps, arguments.device)
 
 
-def compare(path: Path, mode: AdjointMode, tolerances: str, steps: int) -> None:
+def compare(path: Path, mode: AdjointMode, tolerances: str, steps: int, device: str) -> None:
     rtol, atol = TOLERANCES[tolerances]
     example = load_example(path, *(["--adjoint"] if mode == "full" else []))
     np.random.seed(0)  # noqa: NPY002
     torch.manual_seed(0)
-    field = example.ODEFunc()
+    field = example.ODEFunc().to(device)
     spec = SolveSpec(rtol=rtol, atol=atol, adjoint=mode)
     ours = DynamicsModel(copy.deepcopy(field), None, 2, False, spec)
 
@@ -70,7 +71,7 @@ def compare(path: Path, mode: AdjointMode, tolerances: str, steps: int) -> None:
     losses: list[float] = []
     for _ in range(steps + WARM_UP):
         first, t, states = example.get_batch()
-        batch = first[:, 0], t, states[:, :, 0]
+        batch = tuple(part.to(device) for part in (first[:, 0], t, states[:, :, 0]))
         losses = []
         for run, spent in zip(runs, seconds, strict=True):
             started = time.perf_counter()

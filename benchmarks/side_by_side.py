@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import sys
 from collections.abc import Callable, Iterable
@@ -21,6 +22,18 @@ def load_example(path: Path, *arguments: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def add_device_option(parser: argparse.ArgumentParser) -> None:
+    """``--device``, on which both sides compute."""
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
+
+
+def machine(device: str) -> str:
+    """What computes, for the first line of a table."""
+    threads = f"{torch.get_num_threads()} threads"
+    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else threads
+    return f"torch {torch.__version__}, {name}"
 
 
 def copy_weights(source: nn.Module, target: nn.Module) -> None:

@@ -15,7 +15,10 @@ from node_cli.tasks.images.idx import write_idx
         ("tolerance.rtol=0 tolerance.atol=0", ["at least one of them must be > 0"]),
         ("optimizer.lr=inf", ["optimizer.lr=inf", "a finite number > 0"]),
         ("seed=1.5", ["seed=1.5", "an integer from 0"]),
-        ("task=", ["task='': there is no such task", "Known: cnf-2d", "mnist-odenet"]),
+        (
+            "task=",
+            ["task='': there is no such task", "Known: bouncing-ball, cnf-2d", "mnist-odenet"],
+        ),
         ("task=mnist-odnet", ["did you mean mnist-odenet?"]),
         ("trainer.max_steps=-3", ["trainer.max_steps=-3", "an integer >= 1"]),
         ("tolerance.rtoll=1e-3", ["tolerance.rtoll=1e-3", "did you mean tolerance.rtol?"]),
