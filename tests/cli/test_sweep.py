@@ -257,6 +257,8 @@ def test_a_search_for_two_things_gives_their_trade_offs(node_train, tmp_path):
     ],
 )
 def test_a_sweep_that_cannot_be_is_refused_in_one_sentence(node_train, tmp_path, words, fragments):
+    if "sweeper=optuna " in words:
+        pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
     done = node_train("-m", *words.split(" "))
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
