@@ -20,7 +20,7 @@ TASKS = {
     "cnf-tabular": ("data.path=table.csv", "data.batch_size=32", "model.hidden=[16,16]"),
     "latent-spirals": (*SERIES, "data.points=20"),
     "latent-series": (*SERIES, "data.points=20"),
-    "bouncing-ball": ("data.points=40", "data.validation=20", "data.test=20"),
+    "bouncing-ball": ("data.points=40", "data.batch_size=20", "data.validation=20", "data.test=20"),
     "concentric": ("data.points=64", "data.batch_size=32"),
     "dynamics": (
         "data=pendulum", "model=hamiltonian", "data.trajectories=8", "data.validation=3",
