@@ -10,7 +10,7 @@ from torch import Tensor
 
 from node_cli.errors import SolverError
 from node_cli.tasks.dynamics.model import DynamicsModel
-from node_cli.tasks.dynamics.system import Floats, System
+from node_cli.tasks.dynamics.system import Floats, System, energies
 from node_cli.tasks.dynamics.trajectories import Trajectories, trajectories_of
 
 TIMES_THE_WINDOW = 10
@@ -55,7 +55,8 @@ class LongRun:
 
     def energies(self) -> tuple[Floats, Floats] | None:
         """The energy along the predictions, ``[N, P]``, and the true one, ``[N, 1]``, or None."""
-        predicted, true = self.system.energy(self.predicted), self.system.energy(self.truth[:, :1])
+        predicted = energies(self.system, self.predicted)
+        true = energies(self.system, self.truth[:, :1])
         return None if predicted is None or true is None else (predicted, true)
 
     def metrics(self) -> dict[str, float]:

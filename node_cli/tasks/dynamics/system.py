@@ -41,6 +41,14 @@ class System(ABC):
         return None
 
 
+def energies(system: System, y: Floats) -> Floats | None:
+    """What is conserved, ``[...]`` of states ``[..., D]``; infinite where a state has run away."""
+    there = np.isfinite(y).all(axis=-1)
+    with np.errstate(all="ignore"):
+        found = system.energy(y)
+    return None if found is None else np.where(there, found, np.inf)
+
+
 class UnknownSystem(System):
     """One of which trajectories are observed, and no equations are known.
 

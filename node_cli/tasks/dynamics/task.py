@@ -21,7 +21,7 @@ from node_cli.tasks.dynamics.schema import (
     TrajectoryFileConfig,
 )
 from node_cli.tasks.dynamics.stream import Stream
-from node_cli.tasks.dynamics.system import System, UnknownSystem
+from node_cli.tasks.dynamics.system import System, UnknownSystem, energies
 from node_cli.tasks.dynamics.systems import system_of
 from node_cli.tasks.dynamics.trajectories import Trajectories, make_trajectories, reflections
 from node_cli.tasks.dynamics.trajectory_file import read_trajectories
@@ -149,12 +149,12 @@ class Dynamics(Task[DynamicsModel]):
             ):
                 sums[name] += float(squares.sum())
                 counts[name] += squares.numel()
-            energies = [
-                self.system.energy(states.double().cpu().numpy())
+            found_energy, true_energy = (
+                energies(self.system, states.double().cpu().numpy())
                 for states in (predicted, true.truth)
-            ]
-            if energies[0] is not None and energies[1] is not None:
-                off = energies[0] - energies[1]
+            )
+            if found_energy is not None and true_energy is not None:
+                off = found_energy - true_energy
                 sums["energy_mse"] += float((off**2).sum())
                 counts["energy_mse"] += off.size
         return {name: total / counts[name] for name, total in sums.items() if counts[name]}

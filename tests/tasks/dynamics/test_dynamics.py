@@ -4,6 +4,10 @@ import json
 import math
 
 import pytest
+import torch
+
+from node_cli.errors import SolverError
+from node_cli.tasks.dynamics.model import DynamicsModel
 
 TINY = (
     "task=dynamics",
@@ -72,6 +76,25 @@ def test_a_hamiltonian_model_learns_a_spring(node_train, tmp_path):
     assert values["mse_inside/test"] < 0.01
     assert values["mse_beyond/test"] < 0.02
     assert values["energy_error/test"] < 0.05
+
+
+@pytest.mark.parametrize("data", ["lotka-volterra", "two-body", "double-pendulum"])
+def test_a_field_that_runs_away_has_infinite_errors_beyond(node_train, tmp_path, monkeypatch, data):
+    whole, end = DynamicsModel.forward, 5.5 if data == "double-pendulum" else 10.5
+
+    def forward(self, first, start, elapsed):
+        if not torch.is_grad_enabled() and float(elapsed.max()) > end:
+            raise SolverError("it runs away")
+        return whole(self, first, start, elapsed)
+
+    monkeypatch.setattr(DynamicsModel, "forward", forward)
+    done = node_train(*TINY, *FEW, f"data={data}")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    values = final(tmp_path)
+    assert math.isfinite(values["mse_inside/test"])
+    for name in ("mse_beyond", "energy_mse", "energy_error", "energy_drift"):
+        assert values[f"{name}/test"] == math.inf, name
 
 
 @pytest.mark.parametrize("dimensions", [1, 3])
