@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from node_cli.tasks.dynamics.schema import (
     DampedOscillatorConfig,
     LorenzConfig,
     LotkaVolterraConfig,
+    OscillatorConfig,
     VanDerPolConfig,
 )
 from node_cli.tasks.dynamics.system import Floats, System, uniform
@@ -75,10 +77,11 @@ class LotkaVolterra(System):
 class VanDerPol(System):
     r"""Van der Pol's oscillator (1926): :math:`\ddot x = \mu (1 - x^2)\, \dot x - x`."""
 
-    columns = ("x", "v")
+    columns: Sequence[str] = ("x", "v")
 
     def __init__(self, config: VanDerPolConfig) -> None:
         self._mu = config.mu
+        self.observed = _of_an_oscillator(config)
 
     def derivative(self, y: Floats) -> Floats:
         """Of states ``[..., 2]``."""
@@ -90,6 +93,33 @@ class VanDerPol(System):
         return uniform(-2.5, 2.5, (count, 2), stream)
 
 
+class ForcedVanDerPol(VanDerPol):
+    r"""The same with a force, whose phase is a part of the state and not observed.
+
+    .. math:: \ddot x = \mu (1 - x^2)\, \dot x - x + A \cos \varphi, \qquad
+              \dot \varphi = \omega,\ \varphi(0) = 0
+    """
+
+    columns = ("x", "v", "phase")
+
+    def __init__(self, config: VanDerPolConfig) -> None:
+        super().__init__(config)
+        self._forcing, self._frequency = config.forcing, config.frequency
+
+    def derivative(self, y: Floats) -> Floats:
+        """Of states ``[..., 3]``."""
+        free = super().derivative(y[..., :2])
+        phase = y[..., 2]
+        force = self._forcing * np.cos(phase)
+        rate = np.full_like(phase, self._frequency)
+        return np.stack((free[..., 0], free[..., 1] + force, rate), axis=-1)
+
+    def starts(self, count: int, stream: torch.Generator) -> Floats:
+        """As without the force."""
+        free = super().starts(count, stream)
+        return np.concatenate((free, np.zeros((count, 1))), axis=-1)
+
+
 class DampedOscillator(System):
     r"""A mass on a spring with friction: :math:`m \ddot x = -k x - c\, \dot x`."""
 
@@ -97,6 +127,7 @@ class DampedOscillator(System):
 
     def __init__(self, config: DampedOscillatorConfig) -> None:
         self._config = config
+        self.observed = _of_an_oscillator(config)
 
     def derivative(self, y: Floats) -> Floats:
         """Of states ``[..., 2]``."""
@@ -133,6 +164,10 @@ class Lorenz(System):
         unit = uniform(-1.0, 1.0, (count, 3), stream)
         starts: Floats = np.array([15.0, 20.0, 15.0]) * unit + np.array([0.0, 0.0, 25.0])
         return starts
+
+
+def _of_an_oscillator(config: OscillatorConfig) -> Sequence[str]:
+    return ("x", "v")[: config.dimensions]
 
 
 def _in_a_ring(inner: float, outer: float, count: int, stream: torch.Generator) -> Floats:

@@ -105,30 +105,57 @@ class LotkaVolterraConfig(SystemConfig):
     gamma: Positive
 
 
-class VanDerPolConfig(SystemConfig):
-    """Van der Pol's oscillator; larger ``mu`` is stiffer."""
+class OscillatorConfig(SystemConfig):
+    """A position and its velocity.
 
-    name: Literal["van-der-pol"]
-    mu: NonNegative
+    Attributes:
+        observed: ``all`` of them, or the ``positions`` alone.
+    """
+
+    observed: Literal["all", "positions"]
+
+    @property
+    def dimensions(self) -> int:
+        """What is observed."""
+        return 2 if self.observed == "all" else 1
 
     @property
     def state_kind(self) -> StateKind:
-        """Position and velocity."""
-        return "velocities"
+        """Position and velocity, or one value."""
+        return "velocities" if self.observed == "all" else "values"
+
+    @model_validator(mode="after")
+    def _has_derivatives(self) -> OscillatorConfig:
+        if self.observed == "positions" and self.loss == "derivative":
+            raise ValueError(
+                "data.observed=positions data.loss=derivative: a velocity does not follow from a"
+                " position; use data.loss=trajectory, or data.observed=all."
+            )
+        return self
 
 
-class DampedOscillatorConfig(SystemConfig):
+class VanDerPolConfig(OscillatorConfig):
+    """Van der Pol's oscillator.
+
+    Attributes:
+        mu: larger is stiffer.
+        forcing: amplitude of a force ``forcing * cos(frequency * t)``.
+        frequency: of the force, in radians a unit of time.
+    """
+
+    name: Literal["van-der-pol"]
+    mu: NonNegative
+    forcing: NonNegative
+    frequency: Positive
+
+
+class DampedOscillatorConfig(OscillatorConfig):
     """A mass on a spring with friction."""
 
     name: Literal["damped-oscillator"]
     mass: Positive
     stiffness: Positive
     damping: NonNegative
-
-    @property
-    def state_kind(self) -> StateKind:
-        """Position and velocity."""
-        return "velocities"
 
 
 class MechanicalConfig(SystemConfig):

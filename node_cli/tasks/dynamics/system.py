@@ -18,12 +18,14 @@ class System(ABC):
 
     Attributes:
         columns: the names of the D values of a state.
+        observed: the names of the first of them, which are observed; None: all are.
         chaotic: neighbouring trajectories part exponentially.
         known: the equations are; else only trajectories are observed.
         planes: the two values that are drawn against each other; several for several bodies.
     """
 
     columns: Sequence[str]
+    observed: Sequence[str] | None = None
     chaotic: bool = False
     known: bool = True
     planes: Sequence[tuple[int, int]] = ((0, 1),)

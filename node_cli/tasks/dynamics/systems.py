@@ -10,6 +10,7 @@ from node_cli.tasks.dynamics.mechanical_systems import (
 )
 from node_cli.tasks.dynamics.planar_systems import (
     DampedOscillator,
+    ForcedVanDerPol,
     Lorenz,
     LotkaVolterra,
     Spiral,
@@ -35,7 +36,7 @@ def system_of(config: SystemConfig) -> System:
         case LotkaVolterraConfig():
             return LotkaVolterra(config)
         case VanDerPolConfig():
-            return VanDerPol(config)
+            return ForcedVanDerPol(config) if config.forcing else VanDerPol(config)
         case DampedOscillatorConfig():
             return DampedOscillator(config)
         case MassSpringConfig():

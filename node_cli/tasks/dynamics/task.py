@@ -60,7 +60,10 @@ class Dynamics(Task[DynamicsModel]):
             columns = [f"x{number}" for number in range(1, data.dimensions + 1)]
             return UnknownSystem(columns), reflections(data, seed)
         system = system_of(data)
-        return system, make_trajectories(data, system, seed)
+        parts = make_trajectories(data, system, seed)
+        if system.observed is None or len(system.observed) == len(system.columns):
+            return system, parts
+        return UnknownSystem(system.observed), parts
 
     @property
     def system(self) -> System:
@@ -239,7 +242,7 @@ class Dynamics(Task[DynamicsModel]):
 
     def _long_run(self, model: DynamicsModel, of: Trajectories) -> LongRun | None:
         data = self.config.data
-        if not isinstance(data, SystemConfig):
+        if not isinstance(data, SystemConfig) or not self.system.known:
             return None
         return LongRun.of(self.system, model, data.span, of)
 

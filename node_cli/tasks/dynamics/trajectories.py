@@ -69,7 +69,11 @@ def _observed(
     points = config.points + beyond
     times = config.span * np.arange(points) / (config.points - 1)
     truth = trajectories_of(system, system.starts(count, stream), times)
-    true, slopes = (torch.from_numpy(a).float() for a in (truth, system.derivative(truth)))
+    observed = len(system.columns if system.observed is None else system.observed)
+    true, slopes = (
+        torch.from_numpy(values[..., :observed]).float()
+        for values in (truth, system.derivative(truth))
+    )
     noise = config.noise * torch.randn(true.shape, generator=stream)
     shown = (torch.arange(points) < config.points).expand(count, -1)
     return Trajectories(

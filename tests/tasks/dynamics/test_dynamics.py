@@ -55,6 +55,7 @@ def test_a_run_with_its_figures(node_train, tmp_path):
         ("data=double-pendulum model=lagrangian", {*ENERGY, "valid_time/test"}),
         ("data=two-body model=hamiltonian data.window=null data.points=10", ENERGY),
         ("data=lorenz data.points=20 data.span=0.4", {"valid_time/test"}),
+        ("data=van-der-pol data.observed=positions data.forcing=1 model=augmented", set()),
     ],
 )
 def test_systems_and_models_train(node_train, tmp_path, words, extra):
@@ -118,6 +119,27 @@ def test_a_first_order_field_does_not_reflect_a_line(node_train, tmp_path):
         errors[model] = summary["final"]["mse_inside/test"]
     assert errors["mlp-field"] > 0.1
     assert errors["second-order"] < 0.01
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (
+            "data=van-der-pol data.observed=positions data.loss=derivative",
+            "a velocity does not follow from a position",
+        ),
+        (
+            "data=damped-oscillator data.observed=positions model=lagrangian",
+            "positions need velocities beside them",
+        ),
+        ("data=damped-oscillator data.observed=velocities", "data.observed"),
+        ("data=van-der-pol data.forcing=-1", "data.forcing"),
+    ],
+)
+def test_what_an_oscillator_does_not_go_with(node_train, words, expected):
+    done = node_train(*TINY, *words.split())
+    assert done.returncode != 0
+    assert expected in done.stderr
 
 
 def rows(trajectories=8, points=12, names="id,time,q,p"):

@@ -123,3 +123,30 @@ def test_observations_are_the_truth_and_noise(config_of):
     again = make_trajectories(data, system_of(data), seed=1)[0]
     assert again.states.equal(train.states)
     assert not make_trajectories(data, system_of(data), seed=2)[0].truth.equal(train.truth)
+
+
+def test_a_forced_oscillator_follows_its_equation(config_of):
+    words = ("data.mu=2", "data.forcing=1.5", "data.frequency=0.7", "data.loss=derivative")
+    data = config_of("task=dynamics", "data=van-der-pol", *words).data
+    part = make_trajectories(data, system_of(data), seed=1)[1]
+    assert part.states.shape[-1] == 2
+    x, v = part.truth.unbind(dim=-1)
+    force = 1.5 * torch.cos(0.7 * part.times)
+    expected = torch.stack((v, 2 * (1 - x**2) * v - x + force), dim=-1)
+    torch.testing.assert_close(part.derivatives, expected, rtol=1e-4, atol=1e-4)
+    # The derivatives belong to the trajectory: their integral is its change.
+    change = torch.cumulative_trapezoid(part.derivatives, part.times.unsqueeze(-1), dim=1)
+    torch.testing.assert_close(
+        change[:, -1], part.truth[:, -1] - part.truth[:, 0], rtol=0, atol=0.1
+    )
+
+
+@pytest.mark.parametrize("name", ["van-der-pol", "damped-oscillator"])
+def test_positions_alone_are_the_first_half_of_a_state(config_of, name):
+    def made(*words):
+        data = config_of("task=dynamics", f"data={name}", *words).data
+        return make_trajectories(data, system_of(data), seed=1)[0]
+
+    whole, positions = made(), made("data.observed=positions")
+    assert positions.states.shape[-1] == 1
+    assert positions.states.equal(whole.states[..., :1])
