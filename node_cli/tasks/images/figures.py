@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from torch import Tensor
 
 from node_cli.figures.canvas import new_figure
+from node_cli.tasks.images.calibration import BINS, calibration_error, reliability
 
 _COLUMNS = 8
 
@@ -68,4 +70,31 @@ def confusion_matrix(
     axis.set_xlabel("predicted class")
     axis.set_ylabel("true class")
     axis.set_title(f"{data}: validation accuracy {(truth == guess).mean():.2%}")
+    return figure
+
+
+def reliability_diagram(probabilities: Tensor, labels: Tensor, data: str) -> Figure:
+    """How often answers are right against how sure they are, and how many are so sure.
+
+    Args:
+        probabilities: ``[N, classes]``.
+        labels: the true classes, ``[N]``.
+        data: the name of the data set, for the title.
+    """
+    share, confidence, accuracy = reliability(probabilities, labels).numpy()
+    there = share > 0
+    edges = np.linspace(0.0, 1.0, BINS + 1)
+    figure = new_figure(5.2, 5.6)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    upper.plot((0, 1), (0, 1), color="0.5", linestyle="--", linewidth=0.8, label="as sure as right")
+    upper.bar(edges[:-1], accuracy, width=1 / BINS, align="edge", color="tab:blue", alpha=0.35)
+    upper.plot(confidence[there], accuracy[there], "o-", color="tab:blue", label="validation")
+    upper.set_ylabel("share of right answers")
+    upper.set_ylim(0.0, 1.02)
+    upper.set_title(f"{data}: calibration error {calibration_error(probabilities, labels):.4f}")
+    upper.legend(loc="upper left")
+    lower.bar(edges[:-1], share, width=1 / BINS, align="edge", color="0.6")
+    lower.set_yscale("log")
+    lower.set_ylabel("share of answers")
+    lower.set_xlabel("confidence of the answer")
     return figure

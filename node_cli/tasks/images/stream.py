@@ -8,3 +8,4 @@ class Stream(IntEnum):
 
     ORDER = 0
     CROPS = 1
+    NOISE_IMAGES = 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
+from node_cli.data.random_streams import random_stream
+from node_cli.tasks.base import Audit, Batch, BestMetric, EvaluationData, Loaders, Task
 from node_cli.tasks.images.batches import EvalBatches, TrainBatches
+from node_cli.tasks.images.calibration import calibration_error, mean_entropy
 from node_cli.tasks.images.classifier import ImageClassifier
 from node_cli.tasks.images.mnist import ImageSets, load
+from node_cli.tasks.images.stream import Stream
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,32 +72,73 @@ class MnistOdeNet(Task[ImageClassifier]):
         return functional.cross_entropy(logits, labels), {"accuracy": accuracy}
 
     def evaluate(self, model: ImageClassifier, batches: Iterable[Batch]) -> dict[str, float]:
-        """Mean cross-entropy in nats and accuracy over all images."""
-        loss, correct, count = 0.0, 0, 0
+        """Over all images: mean cross-entropy in nats, accuracy, and calibration error.
+
+        The calibration error is that of Guo et al. 2017; see ``calibration_error``.
+        """
+        loss, correct = 0.0, 0
+        probabilities, truths = [], []
         for images, labels in batches:
             logits = model(images)
             loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
             correct += int((logits.argmax(dim=1) == labels).sum())
-            count += len(labels)
-        return {"loss": loss / count, "accuracy": correct / count}
+            probabilities.append(logits.float().softmax(dim=1))
+            truths.append(labels)
+        count = sum(map(len, truths))
+        return {
+            "loss": loss / count,
+            "accuracy": correct / count,
+            "calibration_error": calibration_error(torch.cat(probabilities), torch.cat(truths)),
+        }
+
+    def audit(
+        self,
+        model: ImageClassifier,
+        data: EvaluationData,
+        draw: bool,
+        steps: int,
+        tell: Callable[[str], None],
+    ) -> Audit:
+        """The entropy of the answers: to test images, to the same turned, and to noise.
+
+        Noise is uniform in each pixel. A model that knows what it does not know is less certain of
+        both; entropies are means in nats, over the first batch of the test.
+        """
+        tell("asking about turned images and noise")
+        images, _ = next(iter(data))
+        stream = random_stream(self.config.seed, Stream.NOISE_IMAGES)
+        noise = torch.rand(images.shape, generator=stream).to(images)
+        shown = {"": images, "_turned": images.rot90(dims=(-2, -1)), "_noise": noise}
+        return Audit(
+            {
+                f"entropy{name}": mean_entropy([model(asked).float().softmax(dim=1)])
+                for name, asked in shown.items()
+            }
+        )
 
     def figures(
         self, model: ImageClassifier, data: EvaluationData, history: Sequence[Mapping[str, float]]
     ) -> dict[str, Figure]:
         """Samples with predictions, the confusion matrix and the curves over epochs."""
-        from node_cli.tasks.images.figures import confusion_matrix, labelled_samples
+        from node_cli.tasks.images.figures import (
+            confusion_matrix,
+            labelled_samples,
+            reliability_diagram,
+        )
 
-        truths, guesses, samples = [], [], None
+        truths, answers, samples = [], [], None
         for images, labels in data:
             samples = images if samples is None else samples
             truths.append(labels.cpu())
-            guesses.append(model(images).argmax(dim=1).cpu())
-        truth, guess = torch.cat(truths).numpy(), torch.cat(guesses).numpy()
+            answers.append(model(images).float().softmax(dim=1).cpu())
+        labels, probabilities = torch.cat(truths), torch.cat(answers)
+        truth, guess = labels.numpy(), probabilities.argmax(dim=1).numpy()
         assert samples is not None
         shown = samples[:_SHOWN_SAMPLES, 0].cpu().numpy()
         classes = self.images.classes
         return {
             "samples": labelled_samples(shown, truth, guess, classes, self.data_label),
             "confusion_matrix": confusion_matrix(truth, guess, classes, self.data_label),
+            "reliability": reliability_diagram(probabilities, labels, self.data_label),
             **self.curves(history),
         }
