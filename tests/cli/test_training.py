@@ -17,10 +17,11 @@ def test_a_run_leaves_what_the_design_promises(node_train, run_folder):
     done = node_train(*TINY, "trainer.figures=true", "adjoint=on")
     assert done.returncode == 0, done.stderr
     folder = run_folder()
-    last = done.stdout.splitlines()[-4:]
-    assert last[0].startswith("mnist-mini test accuracy")
-    assert str(folder) in last[2]
-    assert f"tensorboard --logdir {folder}" in last[3]
+    *shown, where, look = done.stdout.splitlines()
+    assert any(line.startswith("mnist-mini test accuracy") for line in shown)
+    assert any(line.startswith("calibration_error/test") for line in shown)
+    assert str(folder) in where
+    assert f"tensorboard --logdir {folder}" in look
 
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["status"] == "finished"
