@@ -34,6 +34,14 @@ def node_flow() -> None:
     sys.exit(_interruptible(command))
 
 
+def node_predict() -> None:
+    """The command ``node-predict``."""
+    _answer_signals(_end)
+    from node_cli.predict_cli import node_predict as command
+
+    sys.exit(_interruptible(command))
+
+
 def node_report() -> None:
     """The command ``node-report``."""
     _answer_signals(_end)

@@ -6,11 +6,13 @@ from node_cli.command import run_command
 from node_cli.errors import ConfigError, DataError, Interrupted
 from node_cli.flow_cli import node_flow
 from node_cli.new_cli import node_new
+from node_cli.predict_cli import node_predict
 from node_cli.report_cli import node_report
 
 WRONG = {
     node_train: ["tolerance.rtol=-1"],
     node_flow: ["sample", "gone", "-n", "1", "-o", "out.csv"],
+    node_predict: ["gone", "rows.csv", "-o", "out.csv"],
     node_report: ["gone"],
     node_new: ["no name"],
 }

@@ -16,6 +16,7 @@ _SHOWN_ONLY = (
     "trainer.resume",
     "trainer.progress",
     "trainer.figures",
+    "trainer.keep_predictions",
 )
 
 

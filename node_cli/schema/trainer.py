@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -12,6 +13,13 @@ from node_cli.schema.base import (
     Schema,
     Text,
 )
+
+_DEVICE = r"^(auto|cpu|cuda(:\d{1,3})?)$"
+
+
+def is_device(text: str) -> bool:
+    """Whether a device can be called so."""
+    return re.fullmatch(_DEVICE, text) is not None
 
 
 class TrainerConfig(Schema):
@@ -24,14 +32,13 @@ class TrainerConfig(Schema):
     checkpoint_every: Count
     clip_norm: Positive | None
     precision: Literal["fp32", "bf16", "fp16"]
-    device: Annotated[
-        str, Field(pattern=r"^(auto|cpu|cuda(:\d{1,3})?)$"), "one of auto, cpu, cuda, cuda:N"
-    ]
+    device: Annotated[str, Field(pattern=_DEVICE), "one of auto, cpu, cuda, cuda:N"]
     threads: Count | None
     patience: Count | None
     overfit_batches: Count | None
     figures: bool
     figures_every: Count
+    keep_predictions: bool = False  # runs from before it have none
     resume: Text | None
     progress: Literal["auto", "bar", "lines", "off"]
 

@@ -54,16 +54,19 @@ class Findings:
 
 
 @contextmanager
-def same_randomness(device: torch.device, state: Tensor | None = None) -> Iterator[None]:
+def same_randomness(
+    device: torch.device, state: Tensor | None = None, seed: int = 0
+) -> Iterator[None]:
     """Inside the ``with`` block, torch's generators start where they did the last time.
 
     Args:
         device: whose generator is kept aside, with that of the CPU.
-        state: of the CPU's generator; None: that of seed 0.
+        state: of the CPU's generator; None: that of ``seed``.
+        seed: of the generators.
     """
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices):
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         if state is not None:
             torch.set_rng_state(state)
         yield

@@ -24,6 +24,7 @@ from node_cli.schema.data import DataSchema
 from node_cli.schema.model import ModelSchema
 from node_cli.schema.run import RunConfig
 from node_cli.solving import SolveSpec
+from node_cli.tasks.prediction import Inputs, Part, Predictions, Question
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -62,11 +63,20 @@ class EvaluationData(Protocol):
 
 @dataclass(frozen=True)
 class Loaders:
-    """The three sets of a task."""
+    """The three sets of a task.
+
+    Attributes:
+        train: to learn from.
+        val: by which the best weights are chosen.
+        test: for the figures at the end.
+        labels: texts that tell the examples of the test apart, one for each, by the name of their
+            column beside kept predictions.
+    """
 
     train: TrainingData
     val: EvaluationData
     test: EvaluationData
+    labels: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,6 +133,8 @@ class Task(ABC, Generic[Model]):
         defaults: what it sets of other groups, such as ``{"optimizer": "adam", "optimizer.lr":
             0.01}``.
         best: the metric by which the best weights are chosen.
+        asks: what ``node-predict`` may be given for it: ``input``, a file; ``times`` to predict at;
+            ``samples``, how many to draw.
         config: all settings of the run.
         progress: the share of the run that is done, for losses that change along the way; 1 where
             the length of the run is not known in steps.
@@ -133,6 +145,7 @@ class Task(ABC, Generic[Model]):
     data: ClassVar[tuple[type[DataSchema], ...]]
     defaults: ClassVar[Mapping[str, object]] = {}
     best: BestMetric = BestMetric("loss", "min")
+    asks: ClassVar[frozenset[Part]] = frozenset({"input"})
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
@@ -256,3 +269,48 @@ class Task(ABC, Generic[Model]):
             tell: is called with the name of what begins, such as ``drawing the animation``.
         """
         return Audit()
+
+    def model_of(self, state: Mapping[str, Any]) -> Model:
+        """A model that the weights of a checkpoint fit, which are loaded into it afterwards.
+
+        By default ``build_model``, which may need the run's data; a task whose weights say all
+        that is to be known makes it of them.
+
+        Args:
+            state: as ``state_dict`` of the model has it.
+        """
+        return self.build_model()
+
+    @classmethod
+    def predicts(cls) -> bool:
+        """Whether there is a ``predict``."""
+        return cls.predict is not Task.predict
+
+    def inputs(self, model: Model, question: Question) -> Inputs:
+        """What the user's file holds, on the CPU.
+
+        By default the rows of a table of numbers, CSV or ``.npy``: a tensor float32 ``[N, d]``.
+
+        Args:
+            model: in evaluation mode; it may know units and names of columns.
+            question: of the user; ``question.file`` is the file.
+
+        Raises:
+            DataError: the file cannot be used.
+            ConfigError: the question cannot be answered.
+        """
+        from node_cli.tasks.densities.rows import read_table
+
+        return Inputs(torch.from_numpy(read_table(question.file, "INPUT").values).float())
+
+    def predict(self, model: Model, batch: Batch, question: Question) -> Predictions:
+        """What the model says of a batch: of ``inputs``, or of the test.
+
+        Without it the task has no predictions, and ``node-predict`` refuses its runs.
+
+        Args:
+            model: in evaluation mode, without gradients.
+            batch: on its device.
+            question: to which this is the answer.
+        """
+        raise NotImplementedError

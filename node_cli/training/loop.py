@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,22 @@ from torch import Tensor, nn
 
 from node_cli.errors import CheckpointError, DivergenceError, Interrupted
 from node_cli.memory import SavedBytes, peak_device_bytes, peak_resident_bytes
-from node_cli.models.ode_solve import solved_as
 from node_cli.schema.run import RunConfig
-from node_cli.solving import SolveSpec, record_solves, total
+from node_cli.solving import record_solves, total
 from node_cli.solving.torchdiffeq_backend import torchdiffeq_failures
 from node_cli.studies.gradient_check import flat_gradient, gradient_check
 from node_cli.studies.study_table import shown
-from node_cli.studies.subject import Findings, Row, Subject, same_randomness
+from node_cli.studies.subject import Findings, Row, Subject
 from node_cli.tasks.base import Batch, EvaluationData, Split, Task
+from node_cli.tasks.prediction import Question
 from node_cli.training.checkpoint import checkpoint_paths, write_checkpoint
 from node_cli.training.epoch_table import EpochTable
+from node_cli.training.evaluation import evaluating, in_its_precision
 from node_cli.training.failures import about_infinite_loss
 from node_cli.training.interruption import StopRequest
 from node_cli.training.limits import Limits
 from node_cli.training.optimization import build_optimizer, learning_rate_factor
+from node_cli.training.predicting import TABLE, predicted
 from node_cli.training.progress import RunProgress
 from node_cli.training.recorder import Recorder
 from node_cli.training.report_lines import epoch_line
@@ -40,8 +42,6 @@ from node_cli.training.task_results import (
     checked_loss,
 )
 from node_cli.training.terminal import Terminal
-
-_AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TrainingLoop:
@@ -80,6 +80,7 @@ class TrainingLoop:
         self._recorder = recorder
         self._terminal = terminal
         self._stop = stop
+        self._folder = folder
         self._last, self._best = checkpoint_paths(folder)
         self._loaders = checked_loaders(task, task.loaders(device))
         self._optimizer = build_optimizer(config.optimizer, model.parameters())
@@ -170,7 +171,17 @@ class TrainingLoop:
         audited = self._audit()
         if audited:
             self._recorder.scalars(step, epochs, audited)
+        if self.config.trainer.keep_predictions:
+            self._keep_predictions()
         return values | audited
+
+    def _keep_predictions(self) -> None:
+        """Those of the test, as ``node-predict`` has them, in the run folder."""
+        self._terminal.announce("predicting")
+        test, labels = self._interruptible(self._loaders.test), self._loaders.labels
+        with self._evaluating():
+            table = predicted(self.task, self.model, test, labels, Question())
+        table.write(self._folder / TABLE)
 
     def _audit(self) -> dict[str, float]:
         """The task's own examination of the tested model; its metrics by tag."""
@@ -226,23 +237,9 @@ class TrainingLoop:
                 values |= round_trip_error(self.task, self.model, batch, split)
         return values
 
-    @contextmanager
-    def _evaluating(self, as_trained: bool = False) -> Iterator[None]:
+    def _evaluating(self, as_trained: bool = False) -> AbstractContextManager[None]:
         """The model in evaluation mode, solved as the ``evaluation`` group says."""
-
-        def change(spec: SolveSpec) -> SolveSpec:
-            return spec if as_trained else spec.evaluated_as(self.config)
-
-        self.model.eval()
-        with (
-            torch.no_grad(),
-            # Noise in the evaluation is the same each time, and training does not notice it.
-            same_randomness(self.device),
-            self._autocast(),
-            solved_as(self.model, change),
-        ):
-            yield
-        self.model.train()
+        return evaluating(self.model, self.config, self.device, as_trained)
 
     def _train_epoch(self) -> None:
         progress, trainer = self.progress, self.config.trainer
@@ -396,8 +393,7 @@ class TrainingLoop:
         )
 
     def _autocast(self) -> AbstractContextManager[object]:
-        dtype = _AUTOCAST.get(self.config.trainer.precision)
-        return nullcontext() if dtype is None else torch.autocast(self.device.type, dtype=dtype)
+        return in_its_precision(self.config, self.device)
 
     def _epochs_done(self) -> float:
         return self.progress.epoch + self.progress.batch / self._epoch_batches

@@ -21,6 +21,7 @@ from node_cli.tasks.registry import find_task
 from node_cli.training.checkpoint import check_same_experiment, checkpoint_paths, read_checkpoint
 from node_cli.training.interruption import StopRequest
 from node_cli.training.loop import TrainingLoop
+from node_cli.training.predicting import check_predicts
 from node_cli.training.recorder import Recorder
 from node_cli.training.restoration import restore_model
 from node_cli.training.seeds import seed_all
@@ -85,6 +86,8 @@ def prepare(
     task = find_task(config.task.name)(config)
     model = checked_model(task, task.build_model()).to(device)
     _check_solves(config, task, model)
+    if config.trainer.keep_predictions:
+        check_predicts(task, "trainer.keep_predictions=true")
     loop = TrainingLoop(config, task, model, folder, device, recorder, terminal, stop)
     if checkpoint is not None:
         _check_best(folder, model, checkpoint)

@@ -24,6 +24,7 @@ from node_cli.studies import study_of
 from node_cli.studies.study_table import write_table
 from node_cli.tasks.base import BestMetric
 from node_cli.training.checkpoint import checkpoint_paths, read_checkpoint
+from node_cli.training.device import device_named
 from node_cli.training.exact_kernels import exact_kernels
 from node_cli.training.failures import told_in_training
 from node_cli.training.interruption import StopRequest
@@ -103,15 +104,7 @@ def choose_device(config: RunConfig) -> torch.device:
     Raises:
         ConfigError: torch does not see that device, or it lacks the precision asked for.
     """
-    name = config.trainer.device
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f"trainer.device={name}: torch sees {torch.cuda.device_count()} CUDA devices here."
-            " Use trainer.device=cpu or auto."
-        )
+    device = device_named(config.trainer.device, "trainer.device")
     if config.trainer.precision == "fp16" and device.type != "cuda":
         raise ConfigError("trainer.precision=fp16 needs a CUDA device; bf16 also runs on the CPU.")
     return device

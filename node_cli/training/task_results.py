@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
+from node_cli.data.batches import number_of
 from node_cli.errors import RunError
 from node_cli.solving.field_result import described
 from node_cli.source_place import at_place, place_of, place_of_failure
 from node_cli.tasks.base import Loaders, Task
+from node_cli.tasks.prediction import Inputs, Predictions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -139,6 +141,52 @@ def checked_figures(task: Task[Any], given: Any) -> Mapping[str, Figure]:
             )
         if not hasattr(figure, "savefig"):
             raise _unfit(task.figures, f"gave as {name} {described(figure)}", "Matplotlib figures")
+    return given
+
+
+def checked_inputs(task: Task[Any], given: Any) -> Inputs:
+    """What ``Task.inputs`` gave: some examples, and texts for each of them.
+
+    Raises:
+        TaskError: it is something else.
+    """
+    if not isinstance(given, Inputs):
+        raise _unfit(task.inputs, f"gave {described(given)}", "Inputs(examples)")
+    count = number_of(given.examples)
+    if count == 0:
+        raise _unfit(task.inputs, "gave no example", "at least one")
+    for name, texts in given.labels.items():
+        if len(texts) != count:
+            raise _unfit(
+                task.inputs,
+                f"gave {len(texts)} texts as {name} of {count} examples",
+                "one for each",
+            )
+    return given
+
+
+def checked_predictions(task: Task[Any], given: Any) -> Predictions:
+    """What ``Task.predict`` gave: a table of numbers.
+
+    Raises:
+        TaskError: it is something else.
+    """
+    if not isinstance(given, Predictions):
+        raise _unfit(task.predict, f"gave {described(given)}", "Predictions(columns, values)")
+    values, columns = given.values, given.columns
+    if not isinstance(values, Tensor) or values.shape[1:] != (len(columns),):
+        raise _unfit(
+            task.predict,
+            f"gave as the values of {len(columns)} columns {described(values)}",
+            f"a tensor of shape [rows, {len(columns)}]",
+        )
+    for name, rows in (("of", given.of), *given.labels.items()):
+        if rows is not None and len(rows) != len(values):
+            raise _unfit(
+                task.predict,
+                f"gave {len(rows)} of {name} for {len(values)} rows",
+                "as many as rows",
+            )
     return given
 
 

@@ -1,7 +1,9 @@
 import pytest
 from commands import run_apart, run_here
+from predictions import RUNS, trained
 
 from node_cli.flow_cli import node_flow as node_flow_function
+from node_cli.predict_cli import node_predict as node_predict_function
 
 
 @pytest.fixture
@@ -20,6 +22,27 @@ def node_flow(tmp_path):
         return run_here(node_flow_function, words, cwd)
 
     return node_flow
+
+
+@pytest.fixture
+def node_predict(tmp_path):
+    def node_predict(*words, cwd=tmp_path, **environment):
+        return run_here(node_predict_function, list(map(str, words)), cwd, **environment)
+
+    return node_predict
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    """The run of a family, trained once."""
+    found = {}
+
+    def run_of(name):
+        if name not in found:
+            found[name] = trained(tmp_path_factory.mktemp(name), RUNS[name])
+        return found[name]
+
+    return run_of
 
 
 @pytest.fixture

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from node_cli.data.random_streams import random_stream
+from node_cli.data.times_file import read_times
+from node_cli.errors import ConfigError, DataError
 from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
 from node_cli.tasks.bouncing_ball.ball import Ball
 from node_cli.tasks.bouncing_ball.observations import Observations, observed
 from node_cli.tasks.bouncing_ball.stream import Stream
+from node_cli.tasks.prediction import Inputs, Predictions, Question
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,6 +37,7 @@ if TYPE_CHECKING:
 _FIRST_OPEN = 0.2  # of the window, at the start of the run
 _LEAST_HEIGHT = 0.01  # of a ball that is first seen on the ground, of the greatest height
 _DRAWN = 600  # times
+_CHOSEN = 201  # times of a prediction where none are asked for
 
 
 class BouncingBall(Task[Ball]):
@@ -38,6 +45,7 @@ class BouncingBall(Task[Ball]):
 
     config: BallRun
     best = BestMetric("loss", "min", "mean squared error", "m^2")
+    asks = frozenset({"input", "times"})
 
     @cached_property
     def parts(self) -> tuple[Observations, Observations, Observations]:
@@ -106,6 +114,45 @@ class BouncingBall(Task[Ball]):
             truth = getattr(data, name)
             metrics[f"{name}_error"] = abs(metrics[name] - truth) / truth
         return metrics
+
+    def model_of(self, state: Mapping[str, Any]) -> Ball:
+        """Without the observations; all that they say is in the weights."""
+        data = self.config.data
+        return Ball(self.config.model, data.height, data.velocity, data.ground, self.spec)
+
+    def inputs(self, model: Ball, question: Question) -> Inputs:
+        """The times that are asked for, of which no height is known.
+
+        Raises:
+            ConfigError: there are none, or ids with them.
+            DataError: one is before 0, where the flight of the ball begins.
+        """
+        times = question.times
+        if times is None:
+            times = read_times(question.file, "INPUT") if question.path else self._evenly(question)
+        elif question.path is not None:
+            raise ConfigError("INPUT: it has the times; leave out --times, or INPUT.")
+        if isinstance(times, Mapping):
+            raise ConfigError("--times-file: there is one ball; give times without ids.")
+        if times[0] < 0:
+            raise DataError(
+                f"time {times[0]:.15g}: the flight of the ball is known from 0 on, where it is"
+                " thrown; what was before could have been any number of impacts."
+            )
+        at = torch.from_numpy(times)
+        return Inputs(Observations(at, at * math.nan, at * math.nan))
+
+    def _evenly(self, question: Question) -> NDArray[np.float64]:
+        end = self.config.data.window + (question.horizon or self.config.data.window / 2)
+        return np.linspace(0.0, end, _CHOSEN)
+
+    def predict(self, model: Ball, batch: Batch, question: Question) -> Predictions:
+        """The height at each time."""
+        times, end = batch.times.to(model.gravity), self.config.data.horizon
+        motion = model(times, end if float(times.max()) < end else None)
+        return Predictions(
+            ["time", "height"], torch.stack((batch.times.double(), motion.heights.double()), dim=1)
+        )
 
     def figures(
         self, model: Ball, data: EvaluationData, history: Sequence[Mapping[str, float]]

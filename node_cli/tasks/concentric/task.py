@@ -11,11 +11,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from node_cli.data.batches import OrderedBatches
+from node_cli.errors import DataError
 from node_cli.schema.vector_field import AugmentedConfig
 from node_cli.tasks.base import Batch, EvaluationData, Loaders, Task
 from node_cli.tasks.concentric.model import PointClassifier
 from node_cli.tasks.concentric.spheres import Points, spheres
 from node_cli.tasks.concentric.stream import Stream
+from node_cli.tasks.prediction import Inputs, Predictions, Question
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,6 +71,26 @@ class Concentric(Task[PointClassifier]):
         right = (answers.detach() > 0) == (points.shell > 0)
         loss = functional.mse_loss(answers, 2 * points.shell - 1)
         return loss, {"accuracy": right.float().mean()}
+
+    def inputs(self, model: PointClassifier, question: Question) -> Inputs:
+        """Points of a table, which nobody has told apart.
+
+        Raises:
+            DataError: they have another number of coordinates.
+        """
+        x, dimensions = super().inputs(model, question).examples, self.config.data.dimensions
+        if x.shape[1] != dimensions:
+            raise DataError(
+                f"INPUT {question.file} has {x.shape[1]} columns; the run's points have"
+                f" {dimensions} coordinates."
+            )
+        return Inputs(Points(x, x.new_full((len(x),), float("nan"))))
+
+    def predict(self, model: PointClassifier, batch: Batch, question: Question) -> Predictions:
+        """The answer, which is -1 in the ball and 1 in the shell at best, and what it means."""
+        answers = model(batch.x)
+        found = ["shell" if answer > 0 else "ball" for answer in answers.tolist()]
+        return Predictions(["answer"], answers.unsqueeze(1), labels={"class": found})
 
     def figures(
         self, model: PointClassifier, data: EvaluationData, history: Sequence[Mapping[str, float]]

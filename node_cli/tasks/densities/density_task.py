@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from node_cli.errors import ConfigError
 from node_cli.schema.run import RunConfig
 from node_cli.solving import SolveSpec
 from node_cli.tasks.base import Batch, BestMetric, Task
-from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
+from node_cli.tasks.densities.normalizing_flow import NormalizingFlow, dimensions_of
+from node_cli.tasks.densities.own_points import check_columns, refuse_too_many_samples
+from node_cli.tasks.densities.rows import read_table
 from node_cli.tasks.densities.schema import FlowConfig
+from node_cli.tasks.prediction import Inputs, Predictions, Question
 
 
 class DensityTask(Task[NormalizingFlow]):
     """Maximum likelihood of points, with the integrals of the ``regularization`` group."""
 
     best: BestMetric = BestMetric("nll", "min", "NLL", "nats")
+    asks = frozenset({"input", "samples"})
 
     @property
     @abstractmethod
@@ -33,6 +39,10 @@ class DensityTask(Task[NormalizingFlow]):
             ConfigError: the base's covariance is for another number of dimensions.
         """
         return build_flow(self.config, self.dimensions)
+
+    def model_of(self, state: Mapping[str, Any]) -> NormalizingFlow:
+        """Without the data: the weights know the number of columns, their names and units."""
+        return build_flow(self.config, dimensions_of(state))
 
     def loss(self, model: NormalizingFlow, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         r"""The mean negative log-likelihood in nats, in standardised units, plus penalties.
@@ -69,6 +79,33 @@ class DensityTask(Task[NormalizingFlow]):
             "nll": nll,
             "bits_per_dim": nll / (self.dimensions * math.log(2)),
         }
+
+    def inputs(self, model: NormalizingFlow, question: Question) -> Inputs:
+        """Points of a table; where samples are asked for, the points of the base they come from.
+
+        Raises:
+            ConfigError: there are both, or neither, or more samples than the memory holds.
+            DataError: the points are not like those of the run.
+        """
+        if question.samples is None:
+            table = read_table(question.file, "INPUT")
+            check_columns(model, table, f"INPUT {question.file}")
+            return Inputs(torch.from_numpy(table.values))
+        if question.path is not None:
+            raise ConfigError(
+                f"INPUT {question.path} --samples {question.samples}: samples need no file; give"
+                " one or the other."
+            )
+        refuse_too_many_samples(model, question.samples, "--samples")
+        generator = torch.Generator().manual_seed(question.seed)
+        parts = model.draw_base_in_parts(question.samples, generator)
+        return Inputs(torch.cat([part.cpu() for part in parts]))
+
+    def predict(self, model: NormalizingFlow, batch: Batch, question: Question) -> Predictions:
+        """Log-densities in nats, in the units of the data; or samples, from points of the base."""
+        if question.samples is None:
+            return Predictions(["log_density"], model(batch).log_density.unsqueeze(1))
+        return Predictions(model.columns, model.inverse(batch))
 
 
 def build_flow(config: RunConfig, dimensions: int) -> NormalizingFlow:

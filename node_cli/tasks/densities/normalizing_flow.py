@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import torch
@@ -14,6 +15,8 @@ from node_cli.solving import SolveSpec
 from node_cli.tasks.densities.continuous_flow import ContinuousFlow
 from node_cli.tasks.densities.moving_batch_norm import MovingBatchNorm
 from node_cli.tasks.densities.schema import Covariance, FlowConfig
+
+_PART = 10_000  # points of the base that are drawn at a time
 
 
 class Likelihood(NamedTuple):
@@ -121,6 +124,13 @@ class NormalizingFlow(nn.Module):
         normal = torch.randn(count, self.dimensions, generator=generator)
         return normal.to(self.base_factor) @ self.base_factor.t()
 
+    def draw_base_in_parts(
+        self, count: int, generator: torch.Generator | None = None
+    ) -> Iterator[Tensor]:
+        """The same in parts, so that any number of samples can be drawn with the memory of one."""
+        for first in range(0, count, _PART):
+            yield self.draw_base(min(_PART, count - first), generator)
+
     def sample(self, count: int, generator: torch.Generator | None = None) -> Tensor:
         """``count`` points of the model's density, ``[count, d]``."""
         return self.inverse(self.draw_base(count, generator))
@@ -204,6 +214,6 @@ def covariance_matrix(given: Covariance, dimensions: int) -> Tensor:
     return matrix
 
 
-def dimensions_of(state: dict[str, Tensor]) -> int:
+def dimensions_of(state: Mapping[str, Tensor]) -> int:
     """The number of dimensions of the data, from a flow's ``state_dict``."""
     return len(state["shift"])

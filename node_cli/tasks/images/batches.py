@@ -75,7 +75,7 @@ class TrainBatches:
         image, row, column = self._strides
         corners = places * image + down * row + right * column
         corners, places = torch.stack((corners, places)).to(self._device, non_blocking=True)
-        return _unit_floats(self._crops.index_select(0, corners)), self._labels[places]
+        return unit_floats(self._crops.index_select(0, corners)).unsqueeze(1), self._labels[places]
 
     def _order(self, epoch: int) -> Tensor:
         """Permutation of all images, int64 [N]; the last one asked for is kept."""
@@ -108,7 +108,7 @@ class EvalBatches:
         """Yield images, float32 [B, 1, H, W] from 0 to 1, and labels, int64 [B]."""
         for start in self._starts:
             batch = slice(start, start + self._batch_size)
-            yield _unit_floats(self._pixels[batch]), self._labels[batch]
+            yield unit_floats(self._pixels[batch]).unsqueeze(1), self._labels[batch]
 
 
 def _crops(padded: Tensor, height: int, width: int) -> Tensor:
@@ -121,5 +121,6 @@ def _crops(padded: Tensor, height: int, width: int) -> Tensor:
     return padded.as_strided((last_corner, height, width), (1, row, column))
 
 
-def _unit_floats(pixels: Tensor) -> Tensor:
-    return pixels.unsqueeze(1).to(torch.float32).div_(255)
+def unit_floats(pixels: Tensor) -> Tensor:
+    """Pixels uint8 as networks take them: float32 from 0 to 1, of the same shape."""
+    return pixels.to(torch.float32).div_(255)

@@ -112,14 +112,17 @@ def load(config: ImagesConfig) -> ImageSets:
     if config.root is None:
         raise DataError(f"{config.name} needs data.root=PATH, the folder of its files.")
     root = absolute(Path(config.root))
-    dataset: Literal["MNIST", "FashionMNIST"] = "MNIST"
-    classes = DIGITS
-    if config.name == "fashion-mnist":
-        dataset, classes = "FashionMNIST", GARMENTS
+    dataset: Literal["MNIST", "FashionMNIST"]
+    dataset = "FashionMNIST" if config.name == "fashion-mnist" else "MNIST"
     _complete(dataset, root, config.download)
     folder = root / dataset / "raw"
     train, test = read_part(folder, "train"), read_part(folder, "t10k")
-    return _split(config.name, classes, train, test, config.validation)
+    return _split(config.name, classes_of(config), train, test, config.validation)
+
+
+def classes_of(config: ImagesConfig) -> tuple[str, ...]:
+    """The name of each label, whether the data are there or not."""
+    return GARMENTS if config.name == "fashion-mnist" else DIGITS
 
 
 def load_mini(validation: int) -> ImageSets:

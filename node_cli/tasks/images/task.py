@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -15,8 +15,10 @@ from node_cli.tasks.base import Audit, Batch, BestMetric, EvaluationData, Loader
 from node_cli.tasks.images.batches import EvalBatches, TrainBatches
 from node_cli.tasks.images.calibration import calibration_error, mean_entropy
 from node_cli.tasks.images.classifier import ImageClassifier
-from node_cli.tasks.images.mnist import ImageSets, load
+from node_cli.tasks.images.mnist import HEIGHT, WIDTH, ImageSets, classes_of, load
+from node_cli.tasks.images.own_images import Shape, read_own_images
 from node_cli.tasks.images.stream import Stream
+from node_cli.tasks.prediction import Inputs, Predictions, Question
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -48,6 +50,10 @@ class MnistOdeNet(Task[ImageClassifier]):
     def build_model(self) -> ImageClassifier:
         """The network of the ``model`` group, solved as the solver groups say."""
         return ImageClassifier(self.config.model, self.spec, classes=len(self.images.classes))
+
+    def model_of(self, state: Mapping[str, Any]) -> ImageClassifier:
+        """Without the data, whose classes are known by their name."""
+        return ImageClassifier(self.config.model, self.spec, len(classes_of(self.config.data)))
 
     def loaders(self, device: torch.device) -> Loaders:
         """Batches of ``(images [B, 1, 28, 28], labels [B])``."""
@@ -115,6 +121,21 @@ class MnistOdeNet(Task[ImageClassifier]):
                 for name, asked in shown.items()
             }
         )
+
+    def inputs(self, model: ImageClassifier, question: Question) -> Inputs:
+        """Images of an IDX, NumPy or PNG file, or of a folder of these; no labels."""
+        images, names = read_own_images(question.file, Shape(1, HEIGHT, WIDTH))
+        unknown = torch.full((len(images),), -1)
+        return Inputs((images, unknown), {"image": names} if names else {})
+
+    def predict(self, model: ImageClassifier, batch: Batch, question: Question) -> Predictions:
+        """The probability of each class, and the most probable class."""
+        images, _ = batch
+        probabilities = model(images).double().softmax(dim=1)
+        classes = classes_of(self.config.data)
+        found = [classes[place] for place in probabilities.argmax(dim=1).tolist()]
+        columns = [f"p({name})" for name in classes]
+        return Predictions(columns, probabilities, labels={"class": found})
 
     def figures(
         self, model: ImageClassifier, data: EvaluationData, history: Sequence[Mapping[str, float]]
