@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from node_cli.errors import CheckpointError, ConfigError
 from node_cli.run_folder.own_files import OwnFiles, absolute, real_path
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
     from torch import Tensor, nn
 
     from node_cli.schema.adjoint import AdjointMode
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from node_cli.solving.event_function import EventCallable
     from node_cli.solving.events import Jump
     from node_cli.solving.state import State
+    from node_cli.tasks.prediction import Times
+    from node_cli.training.trained import TrainedRun
 
 
 def train(
@@ -166,22 +170,68 @@ class Run:
             ConfigError: a plugin that it was made with is missing, or has changed.
             DataError: the run's data, which say how large the model is, are not there any more.
         """
-        import torch
-
         from node_cli.models.ode_solve import solve_as
-        from node_cli.tasks.registry import find_task
-        from node_cli.training.checkpoint import checkpoint_paths, config_of, read_checkpoint
-        from node_cli.training.restoration import restore_model
 
-        _, best = checkpoint_paths(self.folder)
-        content = read_checkpoint(best, option="load")
         with self._own_code():
-            config = config_of(best, content)
-            with torch.random.fork_rng(devices=[]):  # the notebook's own random numbers stay
-                model: nn.Module = find_task(config.task.name)(config).build_model()
-        restore_model(best, model, content["model"])
-        solve_as(model, lambda spec: spec.evaluated_as(config))
-        return model.eval()
+            run = self._trained("best", "cpu")
+        solve_as(run.model, lambda spec: spec.evaluated_as(run.config))
+        return run.model.eval()
+
+    def predict(
+        self,
+        path: str | Path | None = None,
+        *,
+        times: Sequence[float] | Mapping[str, Sequence[float]] | None = None,
+        horizon: float | None = None,
+        samples: int | None = None,
+        seed: int = 0,
+        band: float = 0.9,
+        checkpoint: Literal["best", "last"] = "best",
+        batch_size: int | None = None,
+        device: str = "auto",
+    ) -> pd.DataFrame:
+        """Predict, as ``node-predict`` does; docs/predicting.md says what of each task.
+
+        Args:
+            path: of the file or folder to predict from, where the task needs one.
+            times: to predict at, in order: the same for all series, or by the id of each.
+            horizon: how far beyond each series times are chosen where none are given.
+            samples: how many to draw; None: as the run's evaluation.
+            seed: of what is drawn.
+            band: the share of the samples that lies between the bounds.
+            checkpoint: of the best epoch, or the last one.
+            batch_size: examples at a time; None: as the run's evaluation.
+            device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+
+        Returns:
+            A row for each prediction, with the columns of the CSV file.
+
+        Raises:
+            CheckpointError: there is no checkpoint, or it does not fit.
+            ConfigError: a plugin is missing or has changed; the task does not predict, or not so.
+            DataError: the file cannot be used.
+        """
+        from node_cli.data.times_file import increasing
+        from node_cli.tasks.prediction import Question
+        from node_cli.training.predicting import answer
+
+        def checked(given: Sequence[float]) -> NDArray[np.float64]:
+            return increasing(given, "times")
+
+        if isinstance(times, Mapping):
+            asked: Times | None = {str(name): checked(given) for name, given in times.items()}
+        else:
+            asked = None if times is None else checked(times)
+        file = None if path is None else absolute(Path(path))
+        with self._own_code():
+            question = Question(file, asked, horizon, samples, seed, band)
+            table = answer(self._trained(checkpoint, device), question, batch_size)
+        return table.frame()
+
+    def _trained(self, which: Literal["best", "last"], device: str) -> TrainedRun:
+        from node_cli.training.trained import trained_run
+
+        return trained_run(self.folder, which, device, option="load")
 
     @contextmanager
     def _own_code(self) -> Iterator[None]:

@@ -9,7 +9,8 @@ settings of models that have a vector field for a task of ours (``FlowModel``, `
 A task:
 
 - ``Task``: data, model, loss, metrics and figures. ``BestMetric``, ``Loaders`` and ``Audit`` are
-  what its methods give.
+  what its methods give. With a method ``predict`` its runs can be used by ``node-predict``: a
+  ``Question`` is what that is asked, ``Inputs`` what a file holds, and ``Predictions`` the answer.
 - ``ModelSettings``, ``BaselineSettings``, ``DataSettings``: settings of its models and data. The
   kinds of values are ``Count``, ``Whole``, ``Positive``, ``NonNegative``, ``FromZeroToOne``,
   ``BetweenZeroAndOne`` and ``Text``, beside ``bool``, ``int``, ``float``, ``str``, ``Literal``,
@@ -58,15 +59,19 @@ if TYPE_CHECKING:
     from node_cli.models.ode_solve import ODEBlock, OdeSolve
     from node_cli.solving import SolveSpec
     from node_cli.tasks.base import Audit, BestMetric, Loaders, Task
+    from node_cli.tasks.prediction import Inputs, Predictions, Question
 
 # What brings torch or Matplotlib is imported when it is asked for: a package's list of tasks need
 # not wait for them.
 _HEAVY = {
     "Audit": "node_cli.tasks.base",
     "BestMetric": "node_cli.tasks.base",
+    "Inputs": "node_cli.tasks.prediction",
     "Loaders": "node_cli.tasks.base",
     "ODEBlock": "node_cli.models.ode_solve",
     "OdeSolve": "node_cli.models.ode_solve",
+    "Predictions": "node_cli.tasks.prediction",
+    "Question": "node_cli.tasks.prediction",
     "SolveSpec": "node_cli.solving",
     "Task": "node_cli.tasks.base",
     "new_figure": "node_cli.figures.canvas",
@@ -84,12 +89,15 @@ __all__ = [
     "DataError",
     "DataSettings",
     "FromZeroToOne",
+    "Inputs",
     "Loaders",
     "ModelSettings",
     "NonNegative",
     "ODEBlock",
     "OdeSolve",
     "Positive",
+    "Predictions",
+    "Question",
     "SolveSpec",
     "Task",
     "TaskEntry",

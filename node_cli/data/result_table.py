@@ -7,13 +7,16 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from node_cli.plain_text import plain_text
 from node_cli.run_folder.writing import write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,15 @@ class ResultTable:
         texts: Any = zip(*self.labels.values(), strict=True) if self.labels else None
         for row in numbers:
             writer.writerow((*map(plain_text, next(texts) if texts else ()), *row))
+
+    def frame(self) -> pd.DataFrame:
+        """The same in pandas, with the labels first."""
+        import pandas as pd
+
+        numbers = self.values.reshape(len(self), len(self.columns))
+        return pd.DataFrame(
+            {**self.labels, **dict(zip(self.columns, numbers.T, strict=True))}, copy=True
+        )
 
     def array(self) -> NDArray[Any]:
         """The numbers as they are; with labels a structured array ``[N]``, a field each column."""

@@ -35,7 +35,7 @@ def read_times(path: Path, option: str) -> NDArray[np.float64] | Mapping[str, ND
             values = np.asarray(read_npy(path, where), np.float64)
             if values.ndim != 1:
                 raise DataError(f"{where}: its shape is {list(values.shape)}; it must be [times].")
-            return _increasing(values.tolist(), where)
+            return increasing(values.tolist(), where)
         with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
@@ -49,17 +49,26 @@ def read_times(path: Path, option: str) -> NDArray[np.float64] | Mapping[str, ND
     if rows and math.isnan(_number(rows[0][-1])):
         rows = rows[1:]  # the header
     if widths <= {1}:
-        return _increasing([_number(row[0]) for row in rows], where)
+        return increasing([_number(row[0]) for row in rows], where)
     found: dict[str, list[float]] = {}
     for name, cell in rows:
         found.setdefault(name.strip(), []).append(_number(cell))
     if not found:
         raise DataError(f"{where}: there is no time in it.")
-    return {name: _increasing(times, f"{where}, id {name}") for name, times in found.items()}
+    return {name: increasing(times, f"{where}, id {name}") for name, times in found.items()}
 
 
-def _increasing(times: Sequence[float], where: str) -> NDArray[np.float64]:
-    if not times:
+def increasing(times: Sequence[float], where: str) -> NDArray[np.float64]:
+    """Times, float64 ``[P]``, which must be in order, each once.
+
+    Args:
+        times: in the units of the user's data.
+        where: they were given, with which messages begin.
+
+    Raises:
+        DataError: there are none, or they are no finite numbers or not in order.
+    """
+    if not len(times):
         raise DataError(f"{where}: there is no time in it.")
     array = np.array(times)
     if not np.isfinite(array).all():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from node_cli.errors import ConfigError
+from node_cli.schema.trainer import is_device
 
 
 def device_named(name: str, option: str) -> torch.device:
@@ -15,13 +16,15 @@ def device_named(name: str, option: str) -> torch.device:
         option: by which the user named it, for messages.
 
     Raises:
-        ConfigError: torch does not see that device.
+        ConfigError: it is no such name, or torch does not see that device.
     """
+    equals = "=" if "." in option else " "
+    if not is_device(name):
+        raise ConfigError(f"{option}{equals}{name}: must be one of auto, cpu, cuda, cuda:N.")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        equals = "=" if "." in option else " "
         raise ConfigError(
             f"{option}{equals}{name}: torch sees {torch.cuda.device_count()} CUDA devices here."
             f" Use {option}{equals}cpu or auto."

@@ -46,7 +46,7 @@ def answer(trained: TrainedRun, question: Question, batch_size: int | None = Non
     """
     task, model = trained.task, trained.model
     config, device = trained.config, trained.device
-    check_predicts(task, "node-predict")
+    check_predicts(task)
     _check_asked(task, question)
     with (
         exact_kernels(),
@@ -92,16 +92,21 @@ def predicted(
     return ResultTable(columns, np.concatenate(parts), texts)
 
 
-def check_predicts(task: Task[Any], asked_by: str) -> None:
+def check_predicts(task: Task[Any], asked_by: str = "") -> None:
     """Refuse a task that has no predictions.
+
+    Args:
+        task: of the run.
+        asked_by: the setting that wants some, with which the message begins.
 
     Raises:
         ConfigError: it has none.
     """
     if not task.predicts():
+        subject = f"{asked_by}: " if asked_by else ""
         raise ConfigError(
-            f"{asked_by}: task={task.config.task.name} has no predictions, as its class has no"
-            " method predict."
+            f"{subject}task={task.config.task.name} has no predictions, as its class has no method"
+            " predict."
         )
 
 

@@ -9,7 +9,9 @@ import torch
 from PIL import Image
 from predictions import final, table, write_table
 
+from node_cli.errors import ConfigError, DataError
 from node_cli.flow_cli import node_flow
+from node_cli.notebook import load
 from node_cli.tasks.images.mnist import MINI_FOLDER
 from node_cli.training.trained import trained_run
 
@@ -145,3 +147,20 @@ def test_samples_are_those_of_node_flow(runs, node_predict, tmp_path):
     words = [run, "-n", 30, "--seed", 4, "-o", tmp_path / "flow.npy"]
     assert node_flow(["sample", *map(str, words)]) == 0
     assert np.allclose(np.load(tmp_path / "out.npy"), np.load(tmp_path / "flow.npy"))
+
+
+def test_the_same_from_python(runs, node_predict, tmp_path):
+    run = runs("ball")
+    frame = load(run).predict(times=[0.0, 0.5, 1.0], device="cpu")
+    assert node_predict(run, "-o", "a.csv", "--times", "0:1:0.5", "--device", "cpu").returncode == 0
+    assert list(frame.columns) == ["time", "height"]
+    found = table(tmp_path / "a.csv")
+    assert np.allclose(frame["height"], found["height"], rtol=1e-14)
+    np.save(tmp_path / "images.npy", np.zeros((2, 28, 28), np.uint8))
+    frame = load(runs("images")).predict(tmp_path / "images.npy", batch_size=1, device="cpu")
+    assert frame["class"].tolist() == [frame["class"][0]] * 2
+    assert np.allclose(frame.filter(like="p(").sum(axis=1), 1)
+    with pytest.raises(DataError, match="times: 1 does not come after 2"):
+        load(run).predict(times=[2, 1])
+    with pytest.raises(ConfigError, match="must be one of auto, cpu"):
+        load(run).predict(times=[1, 2], device="gpu")
