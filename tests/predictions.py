@@ -15,7 +15,15 @@ COMMON = (
     "trainer.device=cpu",
     "trainer.keep_predictions=true",
 )
+SERIES = "data=csv data.path=series.csv data.batch_size=4 data.eval_batch_size=2"
 RUNS = {
+    "latent": f"task=latent-series {SERIES} data.mode=extrapolation",
+    "rnn": f"task=latent-series model=ode-rnn {SERIES} data.mode=interpolation model.hidden=5",
+    "spirals": "task=latent-spirals data.series=12 data.validation=4 data.test=5 data.points=30"
+    " data.batch_size=6 data.eval_batch_size=3",
+    "trajectories": f"task=dynamics {SERIES} model.hidden=[8] model.time=true",
+    "pendulum": "task=dynamics data=pendulum model=hamiltonian model.hidden=[8] data.test=4"
+    " data.trajectories=8 data.validation=4 data.eval_batch_size=3 data.batch_size=8",
     "images": "model.channels=4 data.batch_size=16 solver=euler solver.step_size=0.5",
     "concentric": "task=concentric data.points=60 data.validation=30 data.test=30"
     " data.batch_size=20 data.eval_batch_size=12 model.hidden=[6]",
@@ -31,10 +39,25 @@ def trained(folder, words, **environment):
     """Train in ``folder``; the run is in ``folder/run``."""
     numbers = np.random.default_rng(0).normal(size=(80, 2)).round(3)
     write_table(folder / "table.csv", dict(zip(("a", "b"), numbers.T.tolist(), strict=True)))
+    write_table(folder / "series.csv", series())
     words = [*words.split(" "), *COMMON, "hydra.run.dir=run"]
     done = run_here(node_train, words, folder, **environment)
     assert done.returncode == 0, done.stderr
     return folder / "run"
+
+
+def series():
+    """Twenty circles with an offset, at times of their own far from 0."""
+    stream = np.random.default_rng(1)
+    columns = {name: [] for name in ("id", "time", "up", "right")}
+    for number in range(20):
+        times = 100 + np.sort(stream.uniform(0, 4, stream.integers(6, 12))).round(4)
+        turned = times + stream.uniform(0, 6)
+        columns["id"] += [f"circle {number}"] * len(times)
+        columns["time"] += times.tolist()
+        columns["up"] += (50 + 3 * np.sin(turned)).round(6).tolist()
+        columns["right"] += (2 * np.cos(turned)).round(6).tolist()
+    return columns
 
 
 def final(run):

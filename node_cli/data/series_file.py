@@ -16,24 +16,47 @@ from node_cli.schema.series_file import SeriesFileConfig
 
 # Times ``[P]``, increasing, and values ``[P, D]``, of which missing ones are not numbers.
 Points = tuple[np.ndarray, np.ndarray]
+Named = tuple[str, Points]  # with the id of the series
 
 
 def read_series_file(config: SeriesFileConfig) -> tuple[list[str], dict[str, Points]]:
+    """Read series in long form, enough of them to be split.
+
+    Raises:
+        DataError: as for ``read_points``, or there are fewer than three series.
+    """
+    assert config.path is not None
+    where = f"data.path={config.path}"
+    columns, found = read_points(Path(config.path), where, config.id, config.time)
+    if len(found) < 3:
+        raise DataError(
+            f"{where}: it holds {len(found)} series; at least 3 are needed, for training,"
+            " validation and test."
+        )
+    return columns, found
+
+
+def read_points(
+    path: Path, where: str, id_column: str, time_column: str
+) -> tuple[list[str], dict[str, Points]]:
     """Read series in long form.
 
     Every row is a point: the id of its series, its time, and values, of which empty ones are
     missing. The rows of a series stand in the order of time.
 
+    Args:
+        path: of the file.
+        where: it was named, with which messages begin.
+        id_column: the name of the column of ids.
+        time_column: of that of times.
+
     Returns:
         The names of the D values, and the points of each series, by its id.
 
     Raises:
-        DataError: the file is missing, lacks a column, or a time or a value is wrong; with the
-            line.
+        DataError: the file is missing or empty, lacks a column, or a time or a value is wrong; with
+            the line.
     """
-    assert config.path is not None
-    path = Path(config.path)
-    where = f"data.path={path}"
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -41,16 +64,16 @@ def read_series_file(config: SeriesFileConfig) -> tuple[list[str], dict[str, Poi
         raise DataError(f"{where}: this file cannot be read ({reason}).") from error
     reader = csv.reader(text.splitlines())
     header = [cell.strip() for cell in next(reader, [])]
-    for option, name in (("id", config.id), ("time", config.time)):
+    for option, name in (("id", id_column), ("time", time_column)):
         if name not in header:
             raise DataError(
                 f"{where}: there is no column {name}; the first line names the columns"
                 f" ({', '.join(header) or 'none'}). Give data.{option}=NAME."
             )
-    at_id, at_time = header.index(config.id), header.index(config.time)
+    at_id, at_time = header.index(id_column), header.index(time_column)
     at_values = [i for i in range(len(header)) if i not in (at_id, at_time)]
     if not at_values:
-        raise DataError(f"{where}: there is no column of values beside {config.id}, {config.time}.")
+        raise DataError(f"{where}: there is no column of values beside {id_column}, {time_column}.")
     found: dict[str, tuple[list[float], list[list[float]]]] = {}
     for row in reader:
         if not any(cell.strip() for cell in row):
@@ -65,17 +88,14 @@ def read_series_file(config: SeriesFileConfig) -> tuple[list[str], dict[str, Poi
         if times and time <= times[-1]:
             what = "the same time" if time == times[-1] else "an earlier time"
             raise DataError(
-                f"{line}: {what} as in a row before it ({config.id} {row[at_id].strip()},"
-                f" {config.time} {row[at_time].strip()}); the rows of a series must be in the order"
+                f"{line}: {what} as in a row before it ({id_column} {row[at_id].strip()},"
+                f" {time_column} {row[at_time].strip()}); the rows of a series must be in the order"
                 " of time, each time once."
             )
         times.append(time)
         values.append([_number(row[i], f"{line}: {header[i]}") for i in at_values])
-    if len(found) < 3:
-        raise DataError(
-            f"{where}: it holds {len(found)} series; at least 3 are needed, for training,"
-            " validation and test."
-        )
+    if not found:
+        raise DataError(f"{where}: there is a header and no row below it.")
     arrays = {name: (np.array(t), np.array(v)) for name, (t, v) in found.items()}
     return [header[i] for i in at_values], arrays
 
@@ -95,9 +115,9 @@ def _number(cell: str, what: str, missing: bool = True) -> float:
 
 
 def split_series(
-    series: Sequence[Points], config: SeriesFileConfig, stream: torch.Generator
-) -> list[list[Points]]:
-    """Training, validation and test series, at random.
+    series: Sequence[Named], config: SeriesFileConfig, stream: torch.Generator
+) -> list[list[Named]]:
+    """Training, validation and test series, at random, each with its id.
 
     Raises:
         DataError: none is left for training.

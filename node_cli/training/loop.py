@@ -161,7 +161,7 @@ class TrainingLoop:
             Interrupted: a signal came; the last checkpoint is already that of the end.
         """
         self._terminal.announce("testing")
-        self.model.load_state_dict(best["model"])
+        restore_model(self._best, self.model, best["model"])
         values = self._evaluate("test")
         if self.config.evaluation.differs:
             as_trained = self._evaluate("test", as_trained=True)

@@ -14,6 +14,8 @@ from node_cli.schema.optimizer import OptimizerConfig
 from node_cli.training.checkpoint_content import brief
 from node_cli.training.optimization import build_optimizer
 
+_EXTRA = "_extra_state"  # torch's name of what a module keeps beside tensors
+
 
 def restore_model(path: Path, model: nn.Module, saved: Mapping[str, Any]) -> None:
     """Load the weights of a checkpoint into a model.
@@ -28,6 +30,8 @@ def restore_model(path: Path, model: nn.Module, saved: Mapping[str, Any]) -> Non
     """
     own = model.state_dict()
     for name, value in own.items():
+        if name == _EXTRA and name not in saved:
+            continue  # an older version kept nothing beside the weights
         if name not in saved:
             raise _unfit(path, f"it has no {name}")
         if isinstance(value, Tensor) and isinstance(saved[name], Tensor):
@@ -37,7 +41,7 @@ def restore_model(path: Path, model: nn.Module, saved: Mapping[str, Any]) -> Non
     foreign = saved.keys() - own.keys()
     if foreign:
         raise _unfit(path, f"the model has no {brief(min(foreign))}")
-    model.load_state_dict(saved)
+    model.load_state_dict(saved, strict=False)  # all was compared
 
 
 def restore_optimizer(

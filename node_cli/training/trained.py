@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -72,6 +73,7 @@ def trained_run(
     content = read_checkpoint(path, option)
     config = config_of(path, content)
     task = find_task(config.task.name)(config)
+    _refuse_other_data(path, task, content)
     with torch.random.fork_rng(devices=[]):  # random numbers of a notebook stay as they are
         try:
             built = task.model_of(content["model"])
@@ -82,3 +84,14 @@ def trained_run(
     model = checked_model(task, built)
     restore_model(path, model, content["model"])
     return TrainedRun(config, task, model.to(place), place)
+
+
+def _refuse_other_data(path: Path, task: Task[Any], content: Mapping[str, Any]) -> None:
+    """Where a model is made from its data, these must be what they were."""
+    kept = content.get("data_digest")
+    made_from_data = type(task).model_of is Task.model_of
+    if made_from_data and kept is not None and task.data_digest != kept:
+        raise CheckpointError(
+            f"{path} belongs to a run on other data: the file of data.path has changed since. Put"
+            " it back as it was."
+        )

@@ -137,6 +137,50 @@ def test_times_that_are_none(runs, refused, tmp_path):
     assert "not allowed with" in refused(ball, *words)
 
 
+CSV = "id,time,up,right"
+SERIES = {
+    "": "INPUT given.csv",
+    f"{CSV}\n": "no row below it",
+    "id,time,up\na,1,2\n": "it has the columns up; the run's data have up, right",
+    "id,time,up,left\na,1,2,3\n": "it has the columns up, left; the run's data have up, right",
+    "name,time,up,right\na,1,2,3\n": "there is no column id",
+    f"{CSV}\na,2,1,1\na,1,1,1\n": "an earlier time",
+    f"{CSV}\na,nan,1,1\n": "the time is",
+    f"{CSV}\na,1,1,one\n": "right is 'one'",
+    f"{CSV}\na,1,,2\na,2,2,2\n": "up is missing at time 1",
+    f"{CSV}\na,1,1,2\n": "series a has only the time 1",
+}
+
+
+@pytest.mark.parametrize("family", ["latent", "rnn", "trajectories"])
+def test_series_that_do_not_fit(runs, refused, tmp_path, family):
+    run = runs(family)
+    for text, told in SERIES.items():
+        (tmp_path / "given.csv").write_text(text)
+        assert told in refused(run, "given.csv", "-o", "out.csv")
+    assert "no such file" in refused(run, "gone.csv", "-o", "out.csv").lower()
+    (tmp_path / "given.csv").write_text(f"{CSV}\na,1,1,2\na,2,2,2\n")
+    for text, told in {
+        "id,time\nb,1\n": "the file of times has the series b, and INPUT has not",
+        "id,time\na,3\nb,1\n": "the file of times has the series b, and INPUT has not",
+        "id,time\na,3\na,2\n": "2 does not come after 3",
+    }.items():
+        (tmp_path / "times.csv").write_text(text)
+        words = ("given.csv", "-o", "out.csv", "--times-file", "times.csv")
+        assert told in refused(run, *words)
+    assert refused(run, "-o", "out.csv").startswith("INPUT is missing")
+
+
+def test_what_a_recurrent_network_cannot_say(runs, refused, tmp_path):
+    (tmp_path / "given.csv").write_text(f"{CSV}\na,1,1,2\na,2,2,2\n")
+    words = (runs("rnn"), "given.csv", "-o", "out.csv")
+    line = refused(*words, "--times", "1,1.5")
+    assert "time 1 of series a: model=ode-rnn predicts from what it has seen before" in line
+    assert "model=ode-rnn draws none" in refused(*words, "--samples", 3)
+    words = (runs("trajectories"), *words[1:])
+    assert "task=dynamics draws no samples" in refused(*words, "--samples", 3)
+
+
 def test_runs_that_cannot_predict(runs, refused, tmp_path):
     (tmp_path / "rows.csv").write_text("1,2\n")
     asked = ("rows.csv", "-o", "out.csv")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from node_cli.data.series_units import SeriesUnits
+from node_cli.models.model_with_units import ModelWithUnits
 from node_cli.models.ode_solve import OdeSolve
 from node_cli.models.perceptron_ode import field_and_lift
 from node_cli.schema.model import ModelSchema
@@ -15,7 +17,7 @@ from node_cli.tasks.dynamics.lagrangian import LagrangianField
 from node_cli.tasks.dynamics.model_schema import HamiltonianConfig, LagrangianConfig
 
 
-class DynamicsModel(nn.Module):
+class DynamicsModel(ModelWithUnits):
     """A learned vector field.
 
     The state that is solved for may hold more than the D values that are observed; these come
@@ -48,7 +50,7 @@ class DynamicsModel(nn.Module):
         Args:
             first: values at the first time, ``[B, D]``.
             start: that time, ``[B]``.
-            elapsed: times since then, in order, the first 0, ``[B, W]``.
+            elapsed: times since then, ``[B, W]``, the first 0; below 0 where they lie before it.
 
         Returns:
             ``[B, W, D]``; the first are those given.
@@ -59,10 +61,17 @@ class DynamicsModel(nn.Module):
         if bool((elapsed == elapsed[:1]).all()) and bool((elapsed[0].diff() > 0).all()):
             solved = self.solve(field, state, elapsed[0], parameters)
             return solved[..., : self._dimensions].transpose(0, 1)  # type: ignore[no-any-return]
-        times, places = torch.unique(elapsed, return_inverse=True)
-        solved = self.solve(field, state, times, parameters)[..., : self._dimensions]
         rows = torch.arange(len(first), device=first.device).unsqueeze(-1)
-        return solved[places, rows]  # type: ignore[no-any-return]
+
+        def on_one_side(distance: Tensor, direction: int) -> Tensor:
+            times, places = torch.unique(distance, return_inverse=True)
+            solved = self.solve(field, state, direction * times, parameters)
+            return solved[places, rows, : self._dimensions]  # type: ignore[no-any-return]
+
+        if not bool((elapsed < 0).any()):
+            return on_one_side(elapsed, 1)
+        after, before = (on_one_side((sign * elapsed).clamp(min=0), sign) for sign in (1, -1))
+        return torch.where((elapsed < 0).unsqueeze(-1), before, after)
 
     def derivative(self, t: Tensor, state: Tensor) -> Tensor:
         """The vector field at states ``[B, S]`` and times ``[B]``."""
@@ -86,11 +95,13 @@ class _Later:
         return derivative
 
 
-def build_dynamics_model(config: ModelSchema, dimensions: int, spec: SolveSpec) -> DynamicsModel:
-    """The model of the ``model`` group, for trajectories of D values."""
-    timed = bool(getattr(config, "time", False))
+def build_dynamics_model(config: ModelSchema, units: SeriesUnits, spec: SolveSpec) -> DynamicsModel:
+    """The model of the ``model`` group, for trajectories of the values that ``units`` name."""
+    timed, dimensions = bool(getattr(config, "time", False)), len(units.columns)
     field, lift = _parts(config, dimensions)
-    return DynamicsModel(field, lift, dimensions, timed, spec)
+    model = DynamicsModel(field, lift, dimensions, timed, spec)
+    model.units = units
+    return model
 
 
 def _parts(config: ModelSchema, dimensions: int) -> tuple[nn.Module, nn.Module | None]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from node_cli.data.batches import OrderedBatches, ShuffledBatches
+from node_cli.data.series_units import SeriesUnits
 from node_cli.errors import ConfigError, SolverError
+from node_cli.models.model_with_units import units_in
 from node_cli.tasks.base import Audit, Batch, BestMetric, EvaluationData, Loaders, Task
+from node_cli.tasks.dynamics.asked import AskedTrajectories, read_inputs
 from node_cli.tasks.dynamics.long_run import LongRun
 from node_cli.tasks.dynamics.model import DynamicsModel, build_dynamics_model
 from node_cli.tasks.dynamics.model_schema import keeps_positions
@@ -24,8 +27,10 @@ from node_cli.tasks.dynamics.stream import Stream
 from node_cli.tasks.dynamics.system import System, UnknownSystem, energies
 from node_cli.tasks.dynamics.systems import system_of
 from node_cli.tasks.dynamics.trajectories import Trajectories, make_trajectories, reflections
-from node_cli.tasks.dynamics.trajectory_file import read_trajectories
+from node_cli.tasks.dynamics.trajectory_file import TrajectoryTable, made, read_trajectories
 from node_cli.tasks.dynamics.windows import ManyPasses, Window, Windows
+from node_cli.tasks.given_series import SeriesColumns, columns_of
+from node_cli.tasks.prediction import Inputs, Predictions, Question
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,6 +49,7 @@ class Dynamics(Task[DynamicsModel]):
 
     config: DynamicsRun
     best: BestMetric = BestMetric("mse_inside", "min", "squared error inside the window")
+    asks = frozenset({"input", "times"})
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)
@@ -51,19 +57,19 @@ class Dynamics(Task[DynamicsModel]):
             self.best = BestMetric("loss", "min", "squared error of dx/dt")
 
     @cached_property
-    def _data(self) -> tuple[System, list[Trajectories]]:
+    def _data(self) -> tuple[System, TrajectoryTable]:
         data, seed = self.config.data, self.config.seed
         if isinstance(data, TrajectoryFileConfig):
-            columns, parts = read_trajectories(data, keeps_positions(self.config.model), seed)
-            return UnknownSystem(columns), parts
+            table = read_trajectories(data, keeps_positions(self.config.model), seed)
+            return UnknownSystem(table.units.columns), table
         if isinstance(data, ReflectionConfig):
             columns = [f"x{number}" for number in range(1, data.dimensions + 1)]
-            return UnknownSystem(columns), reflections(data, seed)
+            return UnknownSystem(columns), made(reflections(data, seed), columns)
         system = system_of(data)
         parts = make_trajectories(data, system, seed)
-        if system.observed is None or len(system.observed) == len(system.columns):
-            return system, parts
-        return UnknownSystem(system.observed), parts
+        if system.observed is not None and len(system.observed) < len(system.columns):
+            system = UnknownSystem(system.observed)
+        return system, made(parts, system.columns)
 
     @property
     def system(self) -> System:
@@ -71,7 +77,7 @@ class Dynamics(Task[DynamicsModel]):
         return self._data[0]
 
     @property
-    def parts(self) -> list[Trajectories]:
+    def table(self) -> TrajectoryTable:
         """Training, validation and test trajectories.
 
         Raises:
@@ -98,11 +104,18 @@ class Dynamics(Task[DynamicsModel]):
                 f" and these data have {dimensions} values ({', '.join(self.system.columns)});"
                 " use model=mlp-field."
             )
-        return build_dynamics_model(model, dimensions, self.spec)
+        return build_dynamics_model(model, self.table.units, self.spec)
+
+    def model_of(self, state: Mapping[str, Any]) -> DynamicsModel:
+        """Without the data, whose units the checkpoint has."""
+        kept = units_in(state)
+        if kept is None:
+            return self.build_model()
+        return build_dynamics_model(self.config.model, kept[0], self.spec)
 
     def loaders(self, device: torch.device) -> Loaders:
         """Windows for training; whole trajectories, to their horizon, for the rest."""
-        train, validation, test = self.parts
+        train, validation, test = self.table.parts
         data, seed = self.config.data, self.config.seed
         length = None if isinstance(data, ReflectionConfig) else data.window
         windows = Windows(train, 1 if self.fits_derivatives else length)
@@ -113,6 +126,7 @@ class Dynamics(Task[DynamicsModel]):
             ),
             OrderedBatches(validation, data.eval_batch_size, device),
             OrderedBatches(test, data.eval_batch_size, device),
+            {self._columns(self.table.units).id: self.table.ids},
         )
 
     def loss(self, model: DynamicsModel, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
@@ -181,6 +195,23 @@ class Dynamics(Task[DynamicsModel]):
         inside = elapsed.masked_fill(true.beyond, 0.0)
         predicted: Tensor = model(first, start, inside.cummax(dim=1).values)
         return predicted.masked_fill(true.beyond.unsqueeze(-1), float("inf"))
+
+    def inputs(self, model: DynamicsModel, question: Question) -> Inputs:
+        """First states of a file, with the points that are asked for: ``AskedTrajectories``."""
+        assert model.units is not None
+        return read_inputs(model.units, self._columns(model.units), question)
+
+    def predict(self, model: DynamicsModel, batch: Batch, question: Question) -> Predictions:
+        """Values at the times that are asked for, in the units of the data."""
+        asked: AskedTrajectories = batch
+        assert model.units is not None
+        names = self._columns(model.units)
+        values = model.units.own_values(self.predicted(model, asked).cpu())
+        rows = torch.cat((asked.at.cpu().unsqueeze(2), values), dim=2)[asked.asked.cpu()]
+        return Predictions([names.time, *names.values], rows, asked.asked.nonzero()[:, 0])
+
+    def _columns(self, units: SeriesUnits) -> SeriesColumns:
+        return columns_of(self.config.data, units.columns)
 
     def figures(
         self, model: DynamicsModel, data: EvaluationData, history: Sequence[Mapping[str, float]]

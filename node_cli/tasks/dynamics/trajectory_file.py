@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from node_cli.data.random_streams import random_stream
 from node_cli.data.series_file import Points, read_series_file, split_series
+from node_cli.data.series_units import SeriesUnits
 from node_cli.errors import DataError
+from node_cli.tasks.dynamics.asked import AskedTrajectories, all_asked
 from node_cli.tasks.dynamics.schema import TrajectoryFileConfig
 from node_cli.tasks.dynamics.stream import Stream
-from node_cli.tasks.dynamics.system import Floats
 from node_cli.tasks.dynamics.trajectories import Trajectories
 
 
-def read_trajectories(
-    config: TrajectoryFileConfig, one_scale: bool, seed: int
-) -> tuple[list[str], list[Trajectories]]:
+@dataclass(frozen=True)
+class TrajectoryTable:
+    """Trajectories, and what is known of them.
+
+    Attributes:
+        parts: training, validation and test.
+        units: how they were changed.
+        ids: of the test.
+    """
+
+    parts: list[AskedTrajectories]
+    units: SeriesUnits
+    ids: list[str]
+
+
+def made(parts: Sequence[Trajectories], columns: Sequence[str]) -> TrajectoryTable:
+    """Trajectories that were made, in their own units and with numbers for ids."""
+    asked = [all_asked(part, part.times.double()) for part in parts]
+    ids = list(map(str, range(len(parts[2]))))
+    return TrajectoryTable(asked, SeriesUnits.unchanged(columns), ids)
+
+
+def read_trajectories(config: TrajectoryFileConfig, one_scale: bool, seed: int) -> TrajectoryTable:
     """Read, split, hide and scale.
 
     Each value is standardised by the training trajectories. With ``one_scale`` all are divided by
@@ -26,16 +48,16 @@ def read_trajectories(
     another.
 
     Returns:
-        The names of the D values, and training, validation and test trajectories; times are those
-        since the file's earliest.
+        Training, validation and test trajectories, and how they were changed; times are those since
+        the file's earliest.
 
     Raises:
         DataError: the file cannot be used; says why, and where.
     """
     columns, series = read_series_file(config)
     _refuse_unfit(config, columns, series)
-    parts = split_series(list(series.values()), config, random_stream(seed, Stream.FILE))
-    train = np.concatenate([values for _, values in parts[0]])
+    parts = split_series(list(series.items()), config, random_stream(seed, Stream.FILE))
+    train = np.concatenate([values for _, (_, values) in parts[0]])
     centre, scale = train.mean(axis=0), train.std(axis=0)
     for name, spread, middle in zip(columns, scale, centre, strict=True):
         if not spread > 1e-9 * abs(middle):
@@ -46,11 +68,10 @@ def read_trajectories(
     if one_scale:
         centre, scale = np.zeros_like(centre), np.full_like(scale, np.sqrt((train**2).mean()))
     earliest = min(float(times[0]) for times, _ in series.values())
+    units = SeriesUnits(columns, torch.from_numpy(centre), torch.from_numpy(scale), earliest)
     stream = random_stream(seed, Stream.FILE, 1)
-    scaled = [
-        [(times - earliest, (values - centre) / scale) for times, values in part] for part in parts
-    ]
-    return columns, [_padded(part, config, stream) for part in scaled]
+    padded = [_padded([points for _, points in part], units, config, stream) for part in parts]
+    return TrajectoryTable(padded, units, [name for name, _ in parts[2]])
 
 
 def _refuse_unfit(
@@ -86,17 +107,21 @@ def _hidden(config: TrajectoryFileConfig, points: int) -> int:
 
 
 def _padded(
-    part: Sequence[tuple[Floats, Floats]], config: TrajectoryFileConfig, stream: torch.Generator
-) -> Trajectories:
+    part: Sequence[Points],
+    units: SeriesUnits,
+    config: TrajectoryFileConfig,
+    stream: torch.Generator,
+) -> AskedTrajectories:
     longest = max(len(times) for times, _ in part)
     shape = (len(part), longest)
-    times = torch.zeros(shape)
+    times = torch.zeros(shape, dtype=torch.float64)
     states = torch.zeros(*shape, part[0][1].shape[1])
     shown, there = (torch.zeros(shape, dtype=torch.bool) for _ in range(2))
     for i, (at, values) in enumerate(part):
         n = len(at)
         hidden = _hidden(config, n)
-        times[i, :n], states[i, :n] = torch.from_numpy(at).float(), torch.from_numpy(values).float()
+        times[i, :n] = torch.from_numpy(at)
+        states[i, :n] = units.model_values(torch.from_numpy(values))
         times[i, n:], states[i, n:] = times[i, n - 1].clone(), states[i, n - 1].clone()
         there[i, :n] = shown[i, :n] = True
         if config.mode == "extrapolation":
@@ -104,4 +129,5 @@ def _padded(
         else:
             shown[i, 1 + torch.randperm(n - 1, generator=stream)[:hidden]] = False
     unknown = torch.full_like(states, float("nan"))
-    return Trajectories(times, states, states, unknown, shown, there)
+    of_model = units.model_times(times)
+    return all_asked(Trajectories(of_model, states, states, unknown, shown, there), times)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from node_cli.models.mlp_field import MlpField
+from node_cli.models.model_with_units import ModelWithUnits
 from node_cli.models.ode_solve import OdeSolve
 from node_cli.solving import SolveSpec
 from node_cli.tasks.series.latent_series import gaussian_log_likelihood
@@ -28,7 +29,7 @@ class Prediction(NamedTuple):
     log_likelihood: Tensor
 
 
-class Autoregressive(nn.Module):
+class Autoregressive(ModelWithUnits):
     r"""A GRU whose state predicts the next point, and then reads it.
 
     .. math:: h_i^- = \text{between}(h_{i-1}, t_i - t_{i-1}), \qquad
@@ -50,7 +51,7 @@ class Autoregressive(nn.Module):
         self, config: AutoregressiveConfig, dimensions: int, masked: bool, spec: SolveSpec
     ) -> None:
         super().__init__()
-        self._gaps, self._masked = config.gaps, masked
+        self._gaps, self.masked = config.gaps, masked
         self._gap_inputs = 1 if config.gaps else 0
         inputs = dimensions * (2 if masked else 1) + self._gap_inputs
         self.recurrent = nn.GRU(inputs, config.hidden, batch_first=True)
@@ -123,7 +124,7 @@ class Autoregressive(nn.Module):
 
     def _inputs(self, values: Tensor, known: Tensor, gaps: Tensor) -> Tensor:
         parts = [values]
-        if self._masked:
+        if self.masked:
             parts.append(known.to(values))
         if self._gaps:
             parts.append(gaps)
@@ -132,3 +133,9 @@ class Autoregressive(nn.Module):
     def _decoded(self, states: Tensor, gaps: Tensor) -> Tensor:
         decoded: Tensor = self.decoder(torch.cat((states, gaps), -1) if self._gaps else states)
         return decoded
+
+
+def predictable(series: Series) -> Tensor:
+    """Points before which one is observed, bool ``[B, P]``; others cannot be told from the past."""
+    seen = series.observed.any(dim=-1)
+    return seen.cumsum(dim=1) - seen.long() > 0

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from node_cli.models.mlp_field import MlpField
+from node_cli.models.model_with_units import ModelWithUnits
 from node_cli.models.ode_solve import OdeSolve
 from node_cli.solving import SolveSpec
 from node_cli.tasks.series.observed import Series
@@ -34,7 +35,7 @@ class Reconstruction(NamedTuple):
     posterior: Posterior
 
 
-class LatentSeriesModel(nn.Module, ABC):
+class LatentSeriesModel(ModelWithUnits, ABC):
     r"""An encoder, a latent trajectory and a decoder.
 
     .. math:: z_0 \sim q(z_0 | x), \quad z(t) \text{ from } z_0, \quad
@@ -53,6 +54,7 @@ class LatentSeriesModel(nn.Module, ABC):
         self, config: VariationalConfig, dimensions: int, masked: bool, spec: SolveSpec
     ) -> None:
         super().__init__()
+        self.masked = masked
         self.encoder = _encoder(config, dimensions, masked, spec)
         self.decoder = nn.Sequential(
             nn.Linear(self._decoded(config), config.decoder_hidden),

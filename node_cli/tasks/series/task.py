@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from node_cli.data.batches import OrderedBatches
+from node_cli.data.series_units import SeriesUnits
+from node_cli.models.model_with_units import units_in
 from node_cli.solving import record_solves, total
 from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
-from node_cli.tasks.series.autoregressive import Autoregressive
+from node_cli.tasks.given_series import columns_of
+from node_cli.tasks.prediction import Inputs, Predictions, Question
+from node_cli.tasks.series.autoregressive import Autoregressive, predictable
 from node_cli.tasks.series.latent_series import (
     LatentOde,
     LatentSeriesModel,
@@ -22,6 +27,7 @@ from node_cli.tasks.series.latent_series import (
     negative_elbo,
 )
 from node_cli.tasks.series.observed import ROLES, Role, Series
+from node_cli.tasks.series.predictions import predictions_of, read_inputs
 from node_cli.tasks.series.schema import (
     LatentOdeConfig,
     PeriodicConfig,
@@ -30,7 +36,7 @@ from node_cli.tasks.series.schema import (
     SpiralsConfig,
     VariationalConfig,
 )
-from node_cli.tasks.series.series_table import read_series
+from node_cli.tasks.series.series_table import SeriesTable, made, read_series
 from node_cli.tasks.series.stream import Stream
 from node_cli.tasks.series.synthetic import periodic, spirals
 
@@ -62,9 +68,10 @@ class LatentSeries(Task[SeriesModel]):
 
     config: SeriesRun
     best: BestMetric = BestMetric("loss", "min", "negative ELBO", "nats a series")
+    asks = frozenset({"input", "times", "samples"})
 
     @cached_property
-    def parts(self) -> list[Series]:
+    def table(self) -> SeriesTable:
         """Training, validation and test series.
 
         Raises:
@@ -72,29 +79,41 @@ class LatentSeries(Task[SeriesModel]):
         """
         data, seed = self.config.data, self.config.seed
         if isinstance(data, SpiralsConfig):
-            return spirals(data, seed)
+            return made(spirals(data, seed))
         if isinstance(data, PeriodicConfig):
-            return periodic(data, seed)
-        return read_series(data, seed).parts
+            return made(periodic(data, seed))
+        return read_series(data, seed)
 
     def build_model(self) -> SeriesModel:
         """The model of the ``model`` group."""
-        config, spec = self.config.model, self.spec
-        dimensions = self.parts[0].values.shape[-1]
         masked = any(
             bool((part.roles > 0).unsqueeze(-1).expand_as(part.known)[~part.known].any())
-            for part in self.parts
+            for part in self.table.parts
         )
+        return self._model(self.table.units, masked)
+
+    def model_of(self, state: Mapping[str, Any]) -> SeriesModel:
+        """Without the data, whose units the checkpoint has."""
+        kept = units_in(state)
+        return self.build_model() if kept is None else self._model(*kept)
+
+    def _model(self, units: SeriesUnits, masked: bool) -> SeriesModel:
+        config, spec, dimensions = self.config.model, self.spec, len(units.columns)
         if isinstance(config, LatentOdeConfig):
-            return LatentOde(config, dimensions, masked, spec)
-        if isinstance(config, RnnVaeConfig):
-            return RnnVae(config, dimensions, masked, spec)
-        return Autoregressive(config, dimensions, masked, spec)
+            model: SeriesModel = LatentOde(config, dimensions, masked, spec)
+        elif isinstance(config, RnnVaeConfig):
+            model = RnnVae(config, dimensions, masked, spec)
+        else:
+            model = Autoregressive(config, dimensions, masked, spec)
+        model.units = units
+        return model
 
     def loaders(self, device: torch.device) -> Loaders:
         """Batches of ``Series``."""
-        train, validation, test = self.parts
-        return self.in_batches(train, validation, test, device, Stream.ORDER)
+        train, validation, test = self.table.parts
+        loaders = self.in_batches(train, validation, test, device, Stream.ORDER)
+        names = columns_of(self.config.data, self.table.units.columns)
+        return replace(loaders, labels={names.id: self.table.ids})
 
     def loss(self, model: SeriesModel, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean negative ELBO of a series in nats, or its negative log-likelihood.
@@ -139,15 +158,12 @@ class LatentSeries(Task[SeriesModel]):
         for series in batches:
             count += len(series)
             mean, values = self._predicted(model, series)
-            # A model that only looks back says nothing of what comes before it has seen a point.
-            seen = series.observed.any(dim=-1)
-            predictable = (seen.cumsum(dim=1) - seen.long() > 0).unsqueeze(-1)
             for name, value in values.items():
                 sums[name] = sums.get(name, 0.0) + float(value.double().sum())
             for role in _SCORED:
                 counted = series.known & (series.roles == ROLES[role]).unsqueeze(-1)
                 if isinstance(model, Autoregressive):
-                    counted = counted & predictable
+                    counted = counted & predictable(series).unsqueeze(-1)
                 error = float(((mean - series.truth).square() * counted).double().sum())
                 total_error, points = squares[role]
                 squares[role] = (total_error + error, points + int(counted.sum()))
@@ -158,6 +174,14 @@ class LatentSeries(Task[SeriesModel]):
         if "rmse_unseen" in metrics:
             metrics["mse_unseen"] = metrics.pop("rmse_unseen") ** 2
         return metrics
+
+    def inputs(self, model: SeriesModel, question: Question) -> Inputs:
+        """Observed series of a file, with the points that are asked for: ``AskedSeries``."""
+        return read_inputs(model, self.config, question)
+
+    def predict(self, model: SeriesModel, batch: Batch, question: Question) -> Predictions:
+        """Values at the times that are asked for, in the units of the data."""
+        return predictions_of(model, self.config, batch, question)
 
     def figures(
         self,

@@ -166,7 +166,7 @@ def table(tmp_path):
 
 def test_a_table_of_series_with_missing_values(table):
     found = table(f"id,time,wave,ramp\n{ROWS}\n")
-    assert found.columns == ["wave", "ramp"]
+    assert found.units.columns == ["wave", "ramp"]
     train, _, test = found.parts
     assert [len(part) for part in found.parts] == [4, 2, 2]
     assert train.times[0].tolist() == [0, 0.5, 1.5, 2.75]
@@ -176,7 +176,7 @@ def test_a_table_of_series_with_missing_values(table):
     values = train.values[train.known[:, :, 0]][:, 0]
     assert float(values.mean()) == pytest.approx(0, abs=1e-6)
     assert float(values.std(correction=0)) == pytest.approx(1, rel=1e-5)
-    back = test.values[0, :, 0] * found.std[0] + found.mean[0]
+    back = found.units.own_values(test.values)[0, :, 0]
     offsets = [math.sin(0.5 + offset) for offset in range(1, 9)]
     assert min(abs(float(back[0]) - o) for o in offsets) < 1e-5
 

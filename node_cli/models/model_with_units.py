@@ -1,0 +1,42 @@
+"""Models of series, which keep in their checkpoints how the data were changed for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from node_cli.data.series_units import SeriesUnits
+
+_KEY = "_extra_state"  # torch's name of what a module keeps beside tensors
+
+
+class ModelWithUnits(nn.Module):
+    """A module that knows the units of its data, so that it can be used without them.
+
+    Attributes:
+        units: of the data; None: nobody has told them.
+        masked: values can be missing, and which are is an input.
+    """
+
+    units: SeriesUnits | None = None
+    masked: bool = False
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """The units, for the checkpoint."""
+        units = {} if self.units is None else self.units.state()
+        return {"masked": self.masked, "units": units}
+
+    def set_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Take the units from a checkpoint."""
+        self.units = SeriesUnits.from_state(state["units"]) if state["units"] else None
+
+
+def units_in(state: Mapping[str, Any]) -> tuple[SeriesUnits, bool] | None:
+    """The units and ``masked`` of a ``ModelWithUnits``, from its ``state_dict``.
+
+    None where it was saved by a version that did not keep them.
+    """
+    kept = state.get(_KEY)
+    return (SeriesUnits.from_state(kept["units"]), bool(kept["masked"])) if kept else None

@@ -1,0 +1,113 @@
+"""What a trained model says of a user's series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from node_cli.data.series_file import Points
+from node_cli.errors import ConfigError, DataError
+from node_cli.schema.run import RunConfig
+from node_cli.tasks.asked_times import asked_times
+from node_cli.tasks.given_series import SeriesColumns, columns_of, given_series
+from node_cli.tasks.prediction import Inputs, Predictions, Question
+from node_cli.tasks.series.asked_series import AskedSeries, asked_series
+from node_cli.tasks.series.autoregressive import Autoregressive, predictable
+from node_cli.tasks.series.latent_series import LatentSeriesModel
+from node_cli.tasks.series.schema import VariationalConfig
+
+SeriesModel = LatentSeriesModel | Autoregressive
+
+
+def read_inputs(model: SeriesModel, config: RunConfig, question: Question) -> Inputs:
+    """Observed series of a file, and the points that are asked for.
+
+    Raises:
+        DataError: the file cannot be used, or has other columns; values are missing that never
+            were in training; a recurrent network is asked for a time before which it sees nothing.
+        ConfigError: samples are asked for of a model that draws none.
+    """
+    units = model.units
+    assert units is not None
+    columns = columns_of(config.data, units.columns)
+    if isinstance(model, Autoregressive) and question.samples is not None:
+        raise ConfigError(
+            f"--samples {question.samples}: model={config.model.name} draws none, as it predicts"
+            " one value; leave it out."
+        )
+    given = given_series(question, columns)
+    if not model.masked:
+        _refuse_missing(given, columns)
+    asked = asked_times(question, {name: times for name, (times, _) in given.items()})
+    if isinstance(model, Autoregressive):
+        asked = _behind_the_first(config.model.name, question, given, asked)
+    return Inputs(asked_series(given, asked, units), {columns.id: list(given)})
+
+
+def predictions_of(
+    model: SeriesModel,
+    config: RunConfig,
+    series: AskedSeries,
+    question: Question,
+) -> Predictions:
+    """Each value at each time that is asked for, in the units of the data.
+
+    Latent-variable models have the mean over samples of the posterior, and bounds between which a
+    share of them lies. The others have no samples, and say nothing of a point before which they see
+    none.
+    """
+    asked, units = series.asked, model.units
+    assert units is not None
+    if isinstance(model, Autoregressive):
+        asked = asked & predictable(series)
+        found = {"{}": model(series).mean.double().cpu()}
+    else:
+        assert isinstance(config.model, VariationalConfig)
+        curves = model(series, question.samples or config.model.iwae_samples).mean.cpu()
+        bounds = (1 - question.band) / 2, (1 + question.band) / 2
+        low, high = torch.from_numpy(np.quantile(curves.double().numpy(), bounds, axis=0))
+        found = {"{}": curves.mean(dim=0).double(), "{}_low": low, "{}_high": high}
+    columns = columns_of(config.data, units.columns)
+    names = [form.format(name) for name in columns.values for form in found]
+    own = [units.own_values(part)[asked.cpu()] for part in found.values()]
+    values = torch.stack(own, dim=-1).flatten(start_dim=1)
+    times = series.at[asked].cpu().unsqueeze(1)
+    of = asked.nonzero()[:, 0]
+    return Predictions([columns.time, *names], torch.cat((times, values), dim=1), of)
+
+
+def _refuse_missing(given: Mapping[str, Points], columns: SeriesColumns) -> None:
+    for name, (times, values) in given.items():
+        missing = np.argwhere(np.isnan(values))
+        if len(missing):
+            row, column = missing[0]
+            raise DataError(
+                f"INPUT: {columns.values[column]} is missing at {columns.time} {times[row]:.15g} of"
+                f" {columns.id} {name}; the run was trained on series without missing values, and"
+                " does not know what they mean. Leave such rows out."
+            )
+
+
+def _behind_the_first(
+    model: str,
+    question: Question,
+    given: Mapping[str, Points],
+    asked: Mapping[str, NDArray[np.float64]],
+) -> dict[str, NDArray[np.float64]]:
+    """Times before which a point is observed; others are refused, where they were asked for."""
+    kept = {}
+    for name, times in asked.items():
+        seen, values = given[name]
+        observed = seen[np.isfinite(values).any(axis=1)]
+        first = observed[0] if len(observed) else np.inf
+        kept[name] = times[times > first]
+        if question.times is not None and len(kept[name]) < len(times):
+            raise DataError(
+                f"time {times[0]:.15g} of series {name}: model={model} predicts from what it has"
+                f" seen before, which begins after {first:.15g}; ask for later times, or train"
+                " model=latent-ode."
+            )
+    return kept
