@@ -84,8 +84,8 @@ def _sample(options: argparse.Namespace) -> None:
 def _log_density(options: argparse.Namespace) -> None:
     import torch
 
+    from node_cli.data.number_table import read_table
     from node_cli.tasks.densities.own_points import check_columns
-    from node_cli.tasks.densities.rows import read_table
 
     refuse_an_impossible_output(options.output, options.points)
     model = _load(options)

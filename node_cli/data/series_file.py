@@ -66,9 +66,10 @@ def read_points(
     header = [cell.strip() for cell in next(reader, [])]
     for option, name in (("id", id_column), ("time", time_column)):
         if name not in header:
+            advice = f" Give data.{option}=NAME." if where.startswith("data.") else ""
             raise DataError(
                 f"{where}: there is no column {name}; the first line names the columns"
-                f" ({', '.join(header) or 'none'}). Give data.{option}=NAME."
+                f" ({', '.join(header) or 'none'}).{advice}"
             )
     at_id, at_time = header.index(id_column), header.index(time_column)
     at_values = [i for i in range(len(header)) if i not in (at_id, at_time)]

@@ -20,6 +20,7 @@ from node_cli.data.batches import (
     number_of,
 )
 from node_cli.data.digest import file_digest
+from node_cli.data.number_table import read_table
 from node_cli.schema.data import DataSchema
 from node_cli.schema.model import ModelSchema
 from node_cli.schema.run import RunConfig
@@ -299,8 +300,6 @@ class Task(ABC, Generic[Model]):
             DataError: the file cannot be used.
             ConfigError: the question cannot be answered.
         """
-        from node_cli.tasks.densities.rows import read_table
-
         return Inputs(torch.from_numpy(read_table(question.file, "INPUT").values).float())
 
     def predict(self, model: Model, batch: Batch, question: Question) -> Predictions:

@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from node_cli.data.batches import OrderedBatches
+from node_cli.data.number_table import Table, read_table
 from node_cli.tasks.base import Audit, EvaluationData, Loaders
 from node_cli.tasks.densities.density_task import DensityTask, build_flow, inversion_error
 from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
-from node_cli.tasks.densities.rows import Split, Table, read_table, split_table
+from node_cli.tasks.densities.rows import Split, split_table
 from node_cli.tasks.densities.schema import TableConfig
 from node_cli.tasks.densities.stream import Stream
 

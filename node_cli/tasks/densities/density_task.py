@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from node_cli.data.number_table import read_table
 from node_cli.errors import ConfigError
 from node_cli.schema.run import RunConfig
 from node_cli.solving import SolveSpec
 from node_cli.tasks.base import Batch, BestMetric, Task
 from node_cli.tasks.densities.normalizing_flow import NormalizingFlow, dimensions_of
 from node_cli.tasks.densities.own_points import check_columns, refuse_too_many_samples
-from node_cli.tasks.densities.rows import read_table
 from node_cli.tasks.densities.schema import FlowConfig
 from node_cli.tasks.prediction import Inputs, Predictions, Question
 

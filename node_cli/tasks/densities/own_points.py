@@ -6,10 +6,10 @@ import sys
 
 import torch
 
+from node_cli.data.number_table import Table
 from node_cli.errors import ConfigError, DataError
 from node_cli.free_memory import free_bytes
 from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
-from node_cli.tasks.densities.rows import Table
 
 
 def check_columns(model: NormalizingFlow, table: Table, subject: str) -> None:

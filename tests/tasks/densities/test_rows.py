@@ -3,8 +3,9 @@ import pytest
 import torch
 
 from node_cli.data.batches import OrderedBatches, ShuffledBatches
+from node_cli.data.number_table import read_table
 from node_cli.errors import DataError
-from node_cli.tasks.densities.rows import read_table, split_table
+from node_cli.tasks.densities.rows import split_table
 
 
 @pytest.fixture
@@ -89,7 +90,7 @@ def test_numpy_files_that_are_cut_or_hold_objects_are_refused(tmp_path):
 
 
 def table_of(rows, columns=3):
-    from node_cli.tasks.densities.rows import Table
+    from node_cli.data.number_table import Table
 
     values = np.random.default_rng(0).normal(3, 2, (rows, columns))
     return Table(values, [f"c{i}" for i in range(columns)], True)
@@ -139,7 +140,7 @@ def test_evaluation_sees_each_point_once_in_order():
 
 
 def test_a_column_that_varies_little_around_a_large_number_keeps_its_digits():
-    from node_cli.tasks.densities.rows import Table
+    from node_cli.data.number_table import Table
 
     values = 2458000.5 + 0.3 * np.random.default_rng(0).normal(size=(1000, 1))
     split = split_table(Table(values, ["julian_date"], True), 0.1, 0.1, 0)
@@ -162,7 +163,7 @@ def test_columns_need_names_of_their_own(write):
 
 
 def test_numbers_too_large_for_a_variance_are_refused():
-    from node_cli.tasks.densities.rows import Table
+    from node_cli.data.number_table import Table
 
     values = np.array([[1e300], [-1e300], [3e300], [2.0], [1.0]])
     with pytest.raises(DataError, match="too large"):
