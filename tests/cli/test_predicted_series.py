@@ -1,5 +1,6 @@
 """node-predict on series and trajectories: its numbers are those of the run's own evaluation."""
 
+import shutil
 from contextlib import chdir
 from typing import NamedTuple
 
@@ -199,3 +200,24 @@ def test_a_run_predicts_without_its_data(runs, node_predict, tmp_path):
             assert done.returncode == 0, done.stderr
         found, other = (np.load(tmp_path / f"{name}.npy") for name in ("given", "turned"))
         assert np.array_equal(found, other)
+
+
+def test_a_checkpoint_from_before_units_were_kept(runs, node_predict, node_train, tmp_path):
+    """The run's data, where they still are, tell them."""
+    for family in ("latent", "trajectories"):
+        run = tmp_path / family
+        shutil.copytree(runs(family), run)
+        for path in (run / "checkpoints").iterdir():
+            content = torch.load(path, weights_only=True)
+            del content["model"]["_extra_state"]
+            torch.save(content, path)
+        write_table(tmp_path / "series.csv", series())
+        for name, of in (("old", run), ("new", runs(family))):
+            words = (of, "series.csv", "-o", f"{name}.npy", "--times", "105,106")
+            done = node_predict(*words, "--device", "cpu")
+            assert done.returncode == 0, done.stderr
+        old, new = (np.load(tmp_path / f"{name}.npy") for name in ("old", "new"))
+        assert np.array_equal(old, new)
+        done = node_train(f"trainer.resume={family}", "trainer.max_steps=5")
+        assert done.returncode == 0, done.stderr
+        (tmp_path / "series.csv").unlink()
