@@ -51,9 +51,9 @@ class ResultTable:
         else:
             write_whole(path, self._write_encoded)
 
-    def write_csv(self, file: TextIO) -> None:
+    def write_csv(self, file: TextIO, line_end: str = "\n") -> None:
         """Write it as CSV, with the names of the columns in the first line."""
-        writer = csv.writer(file, lineterminator="\r\n")
+        writer = csv.writer(file, lineterminator=line_end)
         writer.writerow(map(plain_text, (*self.labels, *self.columns)))
         rows = self.values.reshape(len(self), len(self.columns))
         numbers = ([f"{value:.{self.digits}g}" for value in row.tolist()] for row in rows)
@@ -87,7 +87,7 @@ class ResultTable:
 
     def _write_encoded(self, file: BinaryIO) -> None:
         text = io.TextIOWrapper(file, newline="", encoding="utf-8")
-        self.write_csv(text)
+        self.write_csv(text, line_end="\r\n")  # as Python's csv module has it in files
         text.flush()
         text.detach()
 

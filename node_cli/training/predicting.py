@@ -111,6 +111,8 @@ def check_predicts(task: Task[Any], asked_by: str = "") -> None:
 
 
 def _check_asked(task: Task[Any], question: Question) -> None:
+    if question.times is not None and question.horizon is not None:
+        raise ConfigError("--times, --horizon: times that are named need no horizon; give one.")
     given: dict[Part, bool] = {
         "input": question.path is not None,
         "times": question.times is not None or question.horizon is not None,

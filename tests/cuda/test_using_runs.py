@@ -10,6 +10,7 @@ from cuda.small_runs import words_of
 
 import node_cli
 from node_cli.flow_cli import node_flow
+from node_cli.predict_cli import node_predict
 from node_cli.report_cli import node_report
 
 pytestmark = pytest.mark.cuda
@@ -53,6 +54,21 @@ def test_a_flow_gives_the_same_samples_and_densities_on_both(run_on, tmp_path, m
     with torch.no_grad():
         density = node_cli.load(tmp_path / "cuda").model(torch.from_numpy(points)).log_density
     np.testing.assert_allclose(density, on_cpu[1], rtol=1e-4, atol=1e-4)
+
+
+def test_predictions_are_the_same_on_both(run_on, tmp_path):
+    images = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(0)).numpy()
+    np.save(tmp_path / "images.npy", images)
+    run = run_on("cuda", *words_of("mnist-odenet"))
+    for device in ("cuda", "cpu"):
+        words = (str(run), "images.npy", "-o", f"{device}.csv", "--device", device)
+        done = run_here(node_predict, words, tmp_path)
+        assert done.returncode == 0, done.stderr
+    on_cuda, on_cpu = (
+        np.genfromtxt(tmp_path / f"{device}.csv", delimiter=",", skip_header=1)[:, 1:]
+        for device in ("cuda", "cpu")
+    )
+    np.testing.assert_allclose(on_cuda, on_cpu, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("task", ["mnist-odenet", "cnf-tabular", "latent-spirals"])
