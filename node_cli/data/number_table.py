@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from node_cli.data.npy_file import read_npy
+from node_cli.data.text_table import TextTable, check_regular, read_text_table
 from node_cli.errors import DataError
+from node_cli.plain_text import plain_text, shortened
 
 
 @dataclass(frozen=True)
@@ -23,30 +24,34 @@ class Table:
         values: ``[N, d]``, float64, all finite.
         columns: d names.
         named: whether the file names them.
+        read_as: what was read, in a few words.
     """
 
     values: NDArray[np.float64]
     columns: list[str]
     named: bool
+    read_as: str = ""
 
 
-def read_table(path: Path, option: str = "data.path") -> Table:
-    """Read a ``.npy`` file of shape ``[N, d]``, or a CSV file with or without a header.
+def read_table(path: Path, option: str = "data.path", header: bool | None = None) -> Table:
+    """Read a ``.npy`` file of shape ``[N, d]``, or a text file as ``read_text_table`` reads it.
 
     Args:
         path: of the file.
         option: by which the user named it, for messages.
+        header: whether the first line of a text file names the columns; None: found out.
 
     Raises:
         DataError: it is missing or cut, or something in it is not a finite number; with the line.
     """
     where = f"{option}={path}" if option.startswith("data.") else f"{option} {path}"
-    if not path.is_file():
-        raise DataError(f"{where}: there is no such file.")
+    if path.suffix != ".npy":
+        return _read_csv(path, where, header)
+    check_regular(path, where)
     try:
-        return _read_npy(path, where) if path.suffix == ".npy" else _read_csv(path, where)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{where}: this file cannot be read ({error}).") from error
+        return _read_npy(path, where)
+    except OSError as error:
+        raise DataError(f"{where}: this file cannot be read ({error.strerror}).") from error
 
 
 def _read_npy(path: Path, where: str) -> Table:
@@ -64,50 +69,36 @@ def _read_npy(path: Path, where: str) -> Table:
             f"{where}: row {row}, column {column} (from 0) is {values[row, column]}; every value"
             " must be a finite number."
         )
-    return Table(values, _numbered(values.shape[1]), named=False)
+    rows, width = values.shape
+    return Table(values, _numbered(width), False, f"{rows:,} rows · {width} columns · .npy")
 
 
-def _read_csv(path: Path, where: str) -> Table:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        reader = csv.reader(file)
-        lines = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-    if not lines:
-        raise DataError(f"{where}: the file is empty.")
-    _, first = lines[0]
-    has_header = all(_number(cell) is None for cell in first)
-    columns = [cell.strip() for cell in first] if has_header else _numbered(len(first))
-    if has_header and (not all(columns) or len(set(columns)) < len(columns)):
-        raise DataError(
-            f"{where}: the first line names the columns {', '.join(columns)}; every column needs a"
-            " name of its own."
-        )
-    body = lines[1:] if has_header else lines
-    if not body:
-        raise DataError(f"{where}: there is a header and no row below it.")
-    values = np.empty((len(body), len(columns)))
-    for place, (line, row) in enumerate(body):
-        if len(row) != len(columns):
-            raise DataError(
-                f"{where}, line {line}: {len(row)} values where the first line has {len(columns)};"
-                " values are separated by commas."
-            )
+def _read_csv(path: Path, where: str, header: bool | None) -> Table:
+    table = read_text_table(path, where, header)
+    columns = table.columns or _numbered(table.width)
+    values = np.empty((len(table.rows), table.width))
+    for place, row in enumerate(table.rows):
         for column, cell in enumerate(row):
-            number = _number(cell)
+            number = table.number(cell)
             if number is None or not math.isfinite(number):
-                given = f"'{cell.strip()}'" if cell.strip() else "nothing"
-                raise DataError(
-                    f"{where}, line {line}: {given} in column {columns[column]}; every value must"
-                    " be a finite number. Leave out such rows or columns, or fill them in."
-                )
+                raise _no_number(table, place, column, columns[column])
             values[place, column] = number
-    return Table(values, columns, named=has_header)
+    return Table(values, columns, table.columns is not None, table.read_as())
 
 
-def _number(cell: str) -> float | None:
-    try:
-        return None if "_" in cell else float(cell)  # Python reads 1_000 as a number
-    except ValueError:
-        return None
+def _no_number(table: TextTable, place: int, column: int, name: str) -> DataError:
+    cell = table.rows[place][column]
+    given = f"'{shortened(plain_text(cell), 40)}'" if cell else "nothing"
+    where = f"{table.where}, line {table.lines[place]}: {given} in column {plain_text(name)}"
+    if place == 0 and table.columns is None and table.where.startswith("data."):
+        return DataError(
+            f"{where}; every value must be a finite number. Where the first line names the columns,"
+            " say so by data.header=true."
+        )
+    return DataError(
+        f"{where}; every value must be a finite number. Leave out such rows or columns, or fill"
+        " them in."
+    )
 
 
 def _numbered(count: int) -> list[str]:

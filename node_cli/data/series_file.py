@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from node_cli.data.text_table import TextTable, listed_names, read_text_table
 from node_cli.errors import DataError
+from node_cli.plain_text import plain_text, shortened
 from node_cli.schema.series_file import SeriesFileConfig
 
 # Times ``[P]``, increasing, and values ``[P, D]``, of which missing ones are not numbers.
@@ -19,7 +21,21 @@ Points = tuple[np.ndarray, np.ndarray]
 Named = tuple[str, Points]  # with the id of the series
 
 
-def read_series_file(config: SeriesFileConfig) -> tuple[list[str], dict[str, Points]]:
+class SeriesFile(NamedTuple):
+    """What a file of series holds.
+
+    Attributes:
+        columns: names of the D values.
+        series: the points of each series, by its id.
+        read_as: what was read, in a few words.
+    """
+
+    columns: list[str]
+    series: dict[str, Points]
+    read_as: str
+
+
+def read_series_file(config: SeriesFileConfig) -> SeriesFile:
     """Read series in long form, enough of them to be split.
 
     Raises:
@@ -27,18 +43,16 @@ def read_series_file(config: SeriesFileConfig) -> tuple[list[str], dict[str, Poi
     """
     assert config.path is not None
     where = f"data.path={config.path}"
-    columns, found = read_points(Path(config.path), where, config.id, config.time)
-    if len(found) < 3:
+    found = read_points(Path(config.path), where, config.id, config.time)
+    if len(found.series) < 3:
         raise DataError(
-            f"{where}: it holds {len(found)} series; at least 3 are needed, for training,"
+            f"{where}: it holds {len(found.series)} series; at least 3 are needed, for training,"
             " validation and test."
         )
-    return columns, found
+    return found
 
 
-def read_points(
-    path: Path, where: str, id_column: str, time_column: str
-) -> tuple[list[str], dict[str, Points]]:
+def read_points(path: Path, where: str, id_column: str, time_column: str) -> SeriesFile:
     """Read series in long form.
 
     Every row is a point: the id of its series, its time, and values, of which empty ones are
@@ -50,67 +64,48 @@ def read_points(
         id_column: the name of the column of ids.
         time_column: of that of times.
 
-    Returns:
-        The names of the D values, and the points of each series, by its id.
-
     Raises:
         DataError: the file is missing or empty, lacks a column, or a time or a value is wrong; with
             the line.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise DataError(f"{where}: this file cannot be read ({reason}).") from error
-    reader = csv.reader(text.splitlines())
-    header = [cell.strip() for cell in next(reader, [])]
+    table = read_text_table(path, where, header=True)
+    header = table.columns
+    assert header is not None
     for option, name in (("id", id_column), ("time", time_column)):
         if name not in header:
             advice = f" Give data.{option}=NAME." if where.startswith("data.") else ""
             raise DataError(
                 f"{where}: there is no column {name}; the first line names the columns"
-                f" ({', '.join(header) or 'none'}).{advice}"
+                f" {listed_names(header)}.{advice}"
             )
     at_id, at_time = header.index(id_column), header.index(time_column)
     at_values = [i for i in range(len(header)) if i not in (at_id, at_time)]
     if not at_values:
         raise DataError(f"{where}: there is no column of values beside {id_column}, {time_column}.")
     found: dict[str, tuple[list[float], list[list[float]]]] = {}
-    for row in reader:
-        if not any(cell.strip() for cell in row):
-            continue
-        line = f"{where}, line {reader.line_num}"
-        if len(row) != len(header):
-            raise DataError(
-                f"{line}: {len(row)} values where the first line has {len(header)} names."
-            )
-        times, values = found.setdefault(row[at_id].strip(), ([], []))
-        time = _number(row[at_time], f"{line}: the time", missing=False)
+    for number, row in zip(table.lines, table.rows, strict=True):
+        line = f"{where}, line {number}"
+        times, values = found.setdefault(row[at_id], ([], []))
+        time = _number(table, row[at_time], f"{line}: the time", missing=False)
         if times and time <= times[-1]:
             what = "the same time" if time == times[-1] else "an earlier time"
             raise DataError(
-                f"{line}: {what} as in a row before it ({id_column} {row[at_id].strip()},"
-                f" {time_column} {row[at_time].strip()}); the rows of a series must be in the order"
-                " of time, each time once."
+                f"{line}: {what} as in a row before it ({id_column} {plain_text(row[at_id])},"
+                f" {time_column} {plain_text(row[at_time])}); the rows of a series must be in the"
+                " order of time, each time once."
             )
         times.append(time)
-        values.append([_number(row[i], f"{line}: {header[i]}") for i in at_values])
-    if not found:
-        raise DataError(f"{where}: there is a header and no row below it.")
+        values.append(
+            [_number(table, row[i], f"{line}: {plain_text(header[i])}") for i in at_values]
+        )
     arrays = {name: (np.array(t), np.array(v)) for name, (t, v) in found.items()}
-    return [header[i] for i in at_values], arrays
+    return SeriesFile([header[i] for i in at_values], arrays, table.read_as())
 
 
-def _number(cell: str, what: str, missing: bool = True) -> float:
-    text = cell.strip()
-    if missing and text.lower() in ("", "nan", "na"):
-        return math.nan
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not math.isfinite(number):
-        given = f"'{text}'" if text else "empty"
+def _number(table: TextTable, cell: str, what: str, missing: bool = True) -> float:
+    number = table.number(cell)
+    if number is None or math.isinf(number) or (math.isnan(number) and not missing):
+        given = f"'{shortened(plain_text(cell), 40)}'" if cell else "empty"
         raise DataError(f"{what} is {given}; it must be a finite number.")
     return number
 

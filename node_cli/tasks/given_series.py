@@ -52,7 +52,7 @@ def given_series(question: Question, columns: SeriesColumns) -> dict[str, Points
         DataError: the file cannot be used, or has other columns.
     """
     where = f"INPUT {question.file}"
-    found, series = read_points(question.file, where, columns.id, columns.time)
+    found, series, _ = read_points(question.file, where, columns.id, columns.time)
     if sorted(found) != sorted(columns.values):
         raise DataError(
             f"{where}: beside {columns.id} and {columns.time} it has the columns"

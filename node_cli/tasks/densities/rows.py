@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from node_cli.data.number_table import Table
 from node_cli.data.random_streams import random_stream
+from node_cli.data.standardisation import mean_and_deviation
 from node_cli.errors import DataError
 from node_cli.tasks.densities.stream import Stream
 
@@ -57,15 +57,5 @@ def split_table(table: Table, validation: float, test: float, seed: int) -> Spli
         )
     parts = np.split(table.values[order], np.cumsum(held))
     validated, tested, train = parts
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, std = train.mean(axis=0), train.std(axis=0)
-    largest = np.abs(train).max(axis=0)
-    for name, spread, size in zip(table.columns, std, largest, strict=True):
-        if not math.isfinite(spread):
-            raise DataError(f"data.path: the numbers of column {name} are too large; rescale it.")
-        if not spread > 1e-12 * size:
-            raise DataError(
-                f"data.path: the column {name} is constant in the training rows, so it has no"
-                " density; leave it out of the file."
-            )
+    mean, std = mean_and_deviation(train, table.columns, "data.path", "training rows")
     return Split(*map(torch.from_numpy, (train, validated, tested, mean, std)))

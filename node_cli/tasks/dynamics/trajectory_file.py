@@ -11,6 +11,7 @@ import torch
 from node_cli.data.random_streams import random_stream
 from node_cli.data.series_file import Points, read_series_file, split_series
 from node_cli.data.series_units import SeriesUnits
+from node_cli.data.standardisation import mean_and_deviation
 from node_cli.errors import DataError
 from node_cli.tasks.dynamics.asked import AskedTrajectories, all_asked
 from node_cli.tasks.dynamics.schema import TrajectoryFileConfig
@@ -54,17 +55,13 @@ def read_trajectories(config: TrajectoryFileConfig, one_scale: bool, seed: int) 
     Raises:
         DataError: the file cannot be used; says why, and where.
     """
-    columns, series = read_series_file(config)
+    columns, series, read_as = read_series_file(config)
     _refuse_unfit(config, columns, series)
     parts = split_series(list(series.items()), config, random_stream(seed, Stream.FILE))
     train = np.concatenate([values for _, (_, values) in parts[0]])
-    centre, scale = train.mean(axis=0), train.std(axis=0)
-    for name, spread, middle in zip(columns, scale, centre, strict=True):
-        if not spread > 1e-9 * abs(middle):
-            raise DataError(
-                f"data.path={config.path}: the column {name} is constant in the training series;"
-                " leave it out of the file."
-            )
+    centre, scale = mean_and_deviation(
+        train, columns, f"data.path={config.path}", "training series"
+    )
     if one_scale:
         centre, scale = np.zeros_like(centre), np.full_like(scale, np.sqrt((train**2).mean()))
     earliest = min(float(times[0]) for times, _ in series.values())

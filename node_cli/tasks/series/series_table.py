@@ -11,6 +11,7 @@ import torch
 from node_cli.data.random_streams import random_stream
 from node_cli.data.series_file import Points, read_series_file, split_series
 from node_cli.data.series_units import SeriesUnits
+from node_cli.data.standardisation import mean_and_deviation
 from node_cli.errors import DataError
 from node_cli.tasks.series.asked_series import AskedSeries, all_asked
 from node_cli.tasks.series.observed import ROLES, Series
@@ -52,7 +53,7 @@ def read_series(config: SeriesTableConfig, seed: int) -> SeriesTable:
         DataError: the file is missing, lacks a column, or a time or a value is wrong; with the
             line.
     """
-    columns, series = read_series_file(config)
+    columns, series, read_as = read_series_file(config)
     parts = split_series(list(series.items()), config, random_stream(seed, Stream.SPLIT))
     if len(parts[0]) < config.batch_size:
         raise DataError(
@@ -60,14 +61,7 @@ def read_series(config: SeriesTableConfig, seed: int) -> SeriesTable:
             " training series that data.validation and data.test leave."
         )
     train = np.concatenate([values for _, (_, values) in parts[0]])
-    with np.errstate(all="ignore"):
-        mean, std = np.nanmean(train, axis=0), np.nanstd(train, axis=0)
-    for name, spread in zip(columns, std, strict=True):
-        if not spread > 0:
-            raise DataError(
-                f"data.path={config.path}: the column {name} is constant or empty in the training"
-                " series; leave it out of the file."
-            )
+    mean, std = mean_and_deviation(train, columns, f"data.path={config.path}", "training series")
     earliest = min(float(times[0]) for times, _ in series.values())
     units = SeriesUnits(columns, torch.from_numpy(mean), torch.from_numpy(std), earliest)
     stream = random_stream(seed, Stream.SPLIT, 1)

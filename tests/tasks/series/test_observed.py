@@ -189,7 +189,8 @@ def test_interpolation_hides_points_inside(table):
 @pytest.mark.parametrize(
     ("text", "fragments"),
     [
-        ("", ["no column id"]),
+        ("", ["the file is empty"]),
+        ("time,x\na,1\n", ["no column id"]),
         ("name,time,x\na,1,2\n", ["no column id", "data.id=NAME"]),
         ("id,time\na,1\n", ["no column of values"]),
         ("id,time,x\na,1,2\na,1,3\n", ["line 3", "the same time"]),
@@ -200,6 +201,13 @@ def test_interpolation_hides_points_inside(table):
         ("id,time,x\na,1\n", ["line 2", "2 values where the first line has 3"]),
         ("id,time,x\na,1,2\nb,1,2\n", ["2 series; at least 3"]),
         ("id,time,x\na,1,2\nb,1,2\nc,1,2\nd,1,2\n", ["column x is constant"]),
+        ("id,time,x\na,1,\nb,1,\nc,1,NA\nd,1,\n", ["column x is empty"]),
+        ("id,time,x\na,1,14.62\nb,1,14.62\nc,1,14.62\nd,2,14.62\n", ["column x is constant"]),
+        ("id,time,x,x\na,1,2,3\n", ["x stands there twice"]),
+        ("id,time,x,\na,1,2,3\n", ["column 4 has no name"]),
+        ("id,time,x\na,1,inf\n", ["line 2", "x is 'inf'"]),
+        ("id,time,x\na,inf,1\n", ["line 2", "the time is 'inf'"]),
+        ('id,time,x\na,1,"2\n', ["quotation mark is not closed"]),
     ],
 )
 def test_a_bad_table_of_series_is_told_with_its_line(table, text, fragments):
