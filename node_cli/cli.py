@@ -20,6 +20,7 @@ from node_cli.command_line.folder_name import register_differing
 from node_cli.command_line.fresh_folder import register_fresh_folder
 from node_cli.command_line.handing_over import hand_over
 from node_cli.command_line.overrides import cells, check, quoted, split, with_aliases
+from node_cli.command_line.plain_paths import with_plain_paths
 from node_cli.command_line.resumption import resume, resume_command, resumed_folder
 from node_cli.console import tell_the_start
 from node_cli.errors import ConfigError, DisagreementError
@@ -103,7 +104,7 @@ def _dispatch(arguments: Sequence[str], traced: bool) -> int:
 
 def _full_overrides(flags: Flags) -> list[str]:
     """The overrides with their aliases resolved, and with those of what is resumed."""
-    overrides = with_aliases(flags.overrides)
+    overrides = with_aliases(with_plain_paths(flags.overrides, flags.multirun))
     folder = resumed_folder(overrides)
     if folder is None:
         return overrides

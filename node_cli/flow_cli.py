@@ -14,16 +14,17 @@ from node_cli.command_line.output_file import output_file, refuse_an_impossible_
 from node_cli.command_line.run_arguments import run_arguments
 from node_cli.command_line.sentence_parser import SentenceParser
 from node_cli.data.result_table import ResultTable
-from node_cli.errors import CheckpointError, ConfigError, DataError
+from node_cli.errors import CheckpointError, ConfigError
 from node_cli.methods import METHODS
 from node_cli.plain_text import plain_text
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from node_cli.schema.run import RunConfig
     from node_cli.tasks.densities.normalizing_flow import NormalizingFlow
 
 _CHUNK = 10_000
-_FARTHEST = 1e6
 _DIGITS = 12  # of a number in a CSV file
 
 
@@ -85,28 +86,39 @@ def _log_density(options: argparse.Namespace) -> None:
     import torch
 
     from node_cli.data.number_table import read_table
-    from node_cli.tasks.densities.own_points import check_columns
+    from node_cli.tasks.densities.own_points import check_columns, log_densities
 
     refuse_an_impossible_output(options.output, options.points)
     model = _load(options)
     table = read_table(options.points, "POINTS")
     check_columns(model, table, str(options.points))
     points = torch.from_numpy(table.values).to(model.shift)
-    far = ((points - model.shift) / model.scale).abs().max(dim=1).values > _FARTHEST
-    if bool(far.any()):
-        raise DataError(
-            f"{options.points}: row {int(far.nonzero()[0])} (from 0) is more than {_FARTHEST:g}"
-            " standard deviations from the data; no density can be computed there."
-        )
     with torch.no_grad():
-        found = torch.cat([model(chunk).log_density.cpu() for chunk in points.split(_CHUNK)])
+        found = torch.cat([log_densities(model, chunk).cpu() for chunk in points.split(_CHUNK)])
     ResultTable(["log_density"], found.numpy(), digits=_DIGITS).write(options.output)
-    mean = float(found.double().mean())
+    scored = found[found.isfinite()].double()
+    mean = float(scored.mean()) if len(scored) else math.nan
     bits = -mean / (model.dimensions * math.log(2))
     print(
-        f"{len(found)} points: NLL {-mean:.4f} nats, {bits:.4f} bits per dimension;"
+        f"{len(scored)} points: NLL {-mean:.4f} nats, {bits:.4f} bits per dimension;"
         f" {plain_text(str(options.output))}"
     )
+    if len(scored) < len(found):
+        print(_about_the_rest(found))
+
+
+def _about_the_rest(found: Tensor) -> str:
+    """A line about points whose log-density is no finite number."""
+    far, unsolved = found.isneginf(), found.isnan()
+    said = [
+        f"{int(rows.sum())} {what} ({value}), the first in row {int(rows.nonzero()[0])} (from 0)"
+        for rows, what, value in (
+            (far, "of density 0, too far from the data", "-inf"),
+            (unsolved, "that the solver could not follow", "nan"),
+        )
+        if bool(rows.any())
+    ]
+    return f"left out of these: {'; '.join(said)}"
 
 
 def _load(options: argparse.Namespace) -> NormalizingFlow:

@@ -162,6 +162,11 @@ class Task(ABC, Generic[Model]):
         """The name of the data as it stands beside every result."""
         return self.config.data.name
 
+    @property
+    def about_data(self) -> Sequence[str]:
+        """Lines about the data for the beginning of a run: what they are, from where, and so on."""
+        return ()
+
     @cached_property
     def data_digest(self) -> str | None:
         """SHA-256 of the user's own data file, which may have changed when a run is resumed."""

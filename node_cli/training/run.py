@@ -30,6 +30,7 @@ from node_cli.training.failures import told_in_training
 from node_cli.training.interruption import StopRequest
 from node_cli.training.log_position import LogPosition
 from node_cli.training.loop import TrainingLoop
+from node_cli.training.precision import about_precision
 from node_cli.training.preparation import Preparation, clear, prepare
 from node_cli.training.recorder import Recorder
 from node_cli.training.report_lines import closing_parts, opening_parts, where_lines
@@ -182,6 +183,10 @@ def _begin(
     if checkpoint is not None:
         opening.append(f"resumed at step {step}")
     terminal.parts(opening, " · ", style="bold")
+    for line in ready.task.about_data:
+        terminal.parts(line.split(" "), " ")
+    for line in about_precision(config):
+        terminal.line(line, style="yellow")
     if checkpoint is not None or ready.begins_again:
         clear(folder, goes_on=checkpoint is not None)
     if checkpoint is None:

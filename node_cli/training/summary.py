@@ -21,6 +21,7 @@ from node_cli.run_folder.writing import write_text
 from node_cli.schema.run import RunConfig
 from node_cli.schema.settings import deciding_settings
 from node_cli.tasks.base import Task
+from node_cli.training.precision import about_precision
 from node_cli.training.progress import RunProgress
 from node_cli.training.round_trip import warnings
 
@@ -79,7 +80,7 @@ def write_summary(
         "steps": progress.step,
         "epochs": len(progress.history),
         "final": dict(outcome.final),
-        "warnings": warnings(config, outcome.final),
+        "warnings": [*about_precision(config), *warnings(config, outcome.final)],
         "best": {
             "metric": best.name,
             "goal": best.goal,

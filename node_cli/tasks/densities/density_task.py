@@ -16,7 +16,11 @@ from node_cli.schema.run import RunConfig
 from node_cli.solving import SolveSpec
 from node_cli.tasks.base import Batch, BestMetric, Task
 from node_cli.tasks.densities.normalizing_flow import NormalizingFlow, dimensions_of
-from node_cli.tasks.densities.own_points import check_columns, refuse_too_many_samples
+from node_cli.tasks.densities.own_points import (
+    check_columns,
+    log_densities,
+    refuse_too_many_samples,
+)
 from node_cli.tasks.densities.schema import FlowConfig
 from node_cli.tasks.prediction import Inputs, Predictions, Question
 
@@ -104,7 +108,7 @@ class DensityTask(Task[NormalizingFlow]):
     def predict(self, model: NormalizingFlow, batch: Batch, question: Question) -> Predictions:
         """Log-densities in nats, in the units of the data; or samples, from points of the base."""
         if question.samples is None:
-            return Predictions(["log_density"], model(batch).log_density.unsqueeze(1))
+            return Predictions(["log_density"], log_densities(model, batch).unsqueeze(1))
         return Predictions(model.columns, model.inverse(batch))
 
 

@@ -93,6 +93,11 @@ class FlowConfig(ModelSchema):
                 f"model={self.name} trainer.precision={config.trainer.precision}: a density needs"
                 " single precision; use trainer.precision=fp32."
             )
+        if self.batch_norm and config.data.batch_size == 1:
+            yield (
+                "model.batch_norm=true data.batch_size=1: one point has no variance to normalise"
+                " by; use a data.batch_size of 2 or more, or model.batch_norm=false."
+            )
 
 
 class PerceptronFlowConfig(FlowConfig):
@@ -300,7 +305,10 @@ class TableConfig(DataSchema):
     """Rows of numbers from a file, shuffled, split and standardised.
 
     Attributes:
-        path: of a .csv or a .npy file.
+        path: of a text file with cells or of a .npy file.
+        header: whether the first line of a text file names the columns; null: found out.
+        dequantize: uniform noise is added to columns of a few values, which have no density; null:
+            such columns are refused; false: they are taken as they are.
         batch_size: rows in a training batch.
         eval_batch_size: rows in a batch of validation or test.
         validation: share of the rows for validation.
@@ -309,6 +317,8 @@ class TableConfig(DataSchema):
 
     name: Literal["table"]
     path: Text | None
+    header: bool | None = None  # runs from before it have none
+    dequantize: bool | None = False  # runs from before it took all columns as they are
     validation: BetweenZeroAndOne
     test: BetweenZeroAndOne
 

@@ -11,3 +11,4 @@ class Stream(IntEnum):
     TEST_POINTS = 2
     TABLE_ORDER = 3
     TABLE_SPLIT = 4
+    DEQUANTIZATION = 5

@@ -53,7 +53,7 @@ def read_series(config: SeriesTableConfig, seed: int) -> SeriesTable:
         DataError: the file is missing, lacks a column, or a time or a value is wrong; with the
             line.
     """
-    columns, series, read_as = read_series_file(config)
+    columns, series, _read_as = read_series_file(config)
     parts = split_series(list(series.items()), config, random_stream(seed, Stream.SPLIT))
     if len(parts[0]) < config.batch_size:
         raise DataError(
