@@ -53,20 +53,21 @@ def log_densities(model: NormalizingFlow, points: Tensor) -> Tensor:
         tell it.
     """
     near = ((points - model.shift) / model.scale).abs().max(dim=1).values <= FARTHEST
-    found = points.new_full((len(points),), -math.inf)
-    found[near] = _as_many_as_possible(model, points[near])
+    solved = _as_many_as_possible(model, points[near])
+    found = solved.new_full((len(points),), -math.inf)
+    found[near] = solved
     return found
 
 
 def _as_many_as_possible(model: NormalizingFlow, points: Tensor) -> Tensor:
     if not len(points):
-        return points.new_zeros(0)
+        return model.shift.new_zeros(0)
     try:
         likelihood: Tensor = model(points).log_density
         return likelihood
     except SolverError:
         if len(points) == 1:
-            return points.new_full((1,), math.nan)
+            return model.shift.new_full((1,), math.nan)
         return torch.cat([_as_many_as_possible(model, half) for half in points.chunk(2)])
 
 
