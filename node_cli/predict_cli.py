@@ -69,9 +69,16 @@ def _answer(options: argparse.Namespace, shown: bool) -> None:
     table = answer(run, _question(options), options.batch_size)
     if shown:
         table.write_csv(sys.stdout)
-        return
-    table.write(options.output)
-    print(f"{len(table)} rows in {plain_text(str(options.output))}")
+    else:
+        table.write(options.output)
+        print(f"{len(table)} rows in {plain_text(str(options.output))}")
+    first, count = table.not_finite()
+    if count:
+        print(
+            f"{count} of {len(table)} rows have no finite number, the first of them row {first}"
+            " (from 0): -inf or inf where it is beyond all numbers, nan where no solver came.",
+            file=sys.stderr,
+        )
 
 
 def _question(options: argparse.Namespace) -> Question:

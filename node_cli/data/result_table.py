@@ -39,6 +39,11 @@ class ResultTable:
         """N."""
         return len(self.values)
 
+    def not_finite(self) -> tuple[int, int]:
+        """The first row in which a number is infinite or none, and how many such rows there are."""
+        rows = ~np.isfinite(self.values.reshape(len(self), -1)).all(axis=1)
+        return int(rows.argmax()) if len(rows) else 0, int(rows.sum())
+
     def write(self, path: Path) -> None:
         """Write a file that is seen whole or not at all: NumPy's where it ends in ``.npy``, or CSV.
 

@@ -164,3 +164,13 @@ def test_the_same_from_python(runs, node_predict, tmp_path):
         load(run).predict(times=[2, 1])
     with pytest.raises(ConfigError, match="must be one of auto, cpu"):
         load(run).predict(times=[1, 2], device="gpu")
+
+
+def test_a_row_without_a_density_is_told(runs, node_predict, tmp_path):
+    (tmp_path / "points.csv").write_text("a,b\n0,1\n1e300,0\n")
+    done = node_predict(runs("table"), "points.csv", "-o", "out.csv", "--device", "cpu")
+    assert done.returncode == 0
+    assert done.stderr.startswith("1 of 2 rows have no finite number, the first of them row 1 ")
+    near, far = table(tmp_path / "out.csv")["log_density"]
+    assert np.isfinite(near)
+    assert far == -np.inf
