@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from node_cli.command_line.flags import flag_parser
-from node_cli.methods import METHODS
+from node_cli.methods import SDE_METHODS, SOLVERS
 from node_cli.plugins.in_use import plugins_in_use
 from node_cli.schema.catalogue import AnyMember, Catalogue
 
@@ -26,7 +26,12 @@ _TITLES = {
     "trace": "Traces of flows",
 }
 
-_KINDS = {"adaptive": "adaptive", "fixed": "fixed step", "scipy": "SciPy, with adjoint=full"}
+_KINDS = {
+    "adaptive": "adaptive",
+    "fixed": "fixed step",
+    "scipy": "SciPy, with adjoint=full",
+    "sde": "of SDEs",
+}
 
 _NAMES = {
     "seed": "of all random numbers",
@@ -108,8 +113,9 @@ def _page(catalogue: Catalogue) -> list[RenderableType]:
 def _solvers(members: Iterable[AnyMember], defaults: dict[str, str]) -> list[RenderableType]:
     by_kind: dict[str, dict[str, str]] = {kind: {} for kind in _KINDS}
     for member in members:
-        method = METHODS.get(str(member.content().get("name")))
-        kind = "" if method is None else str(method.kind)
+        name = str(member.content().get("name"))
+        method = SOLVERS.get(name)
+        kind = "sde" if name in SDE_METHODS else "" if method is None else str(method.kind)
         by_kind.setdefault(kind, {})[_starred(member, "solver", defaults)] = member.description
     parts: list[RenderableType] = []
     for kind, rows in by_kind.items():

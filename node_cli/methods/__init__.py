@@ -13,14 +13,18 @@ from node_cli.methods import (
     heun3,
     implicit_adams,
     implicit_midpoint,
+    ito,
     leapfrog,
     midpoint,
     rk4,
     scipy,
+    stratonovich,
     yoshida4,
 )
 from node_cli.methods.method import Method, SolverFamily, SolverKind, Structure
+from node_cli.methods.sde_method import Calculus, Noise, SdeMethod, Stochastic
 
+# Those of ODEs.
 METHODS: dict[str, Method] = {
     method.name: method
     for method in (
@@ -44,4 +48,22 @@ METHODS: dict[str, Method] = {
     )
 }
 
-__all__ = ["METHODS", "Method", "SolverFamily", "SolverKind", "Structure"]
+SDE_METHODS: dict[str, SdeMethod] = {
+    method.name: method for method in (*ito.METHODS, *stratonovich.METHODS)
+}
+# All members of the group ``solver``.
+SOLVERS: dict[str, Method | SdeMethod] = {**METHODS, **SDE_METHODS}
+
+__all__ = [
+    "METHODS",
+    "SDE_METHODS",
+    "SOLVERS",
+    "Calculus",
+    "Method",
+    "Noise",
+    "SdeMethod",
+    "SolverFamily",
+    "SolverKind",
+    "Stochastic",
+    "Structure",
+]

@@ -8,7 +8,14 @@ from typing import Literal
 from node_cli.methods.tableau import Tableau
 
 SolverKind = Literal["adaptive", "fixed", "scipy"]
-SolverFamily = Literal["runge-kutta", "implicit-runge-kutta", "multistep", "splitting"]
+SolverFamily = Literal[
+    "runge-kutta",
+    "implicit-runge-kutta",
+    "multistep",
+    "splitting",
+    "stochastic-taylor",
+    "stochastic-runge-kutta",
+]
 # Of a system: that of a Hamiltonian H(t, q, p), or of a separable one, T(t, p) + V(t, q).
 Structure = Literal["hamiltonian", "separable"]
 
@@ -42,6 +49,11 @@ class Method:
     substeps: tuple[float, ...] = ()
     needs: Structure | None = None
     in_torchdiffeq: bool = True
+
+    @property
+    def kinds(self) -> tuple[SolverKind, ...]:
+        """Those that can be chosen: its own."""
+        return (self.kind,)
 
     @property
     def one_step(self) -> bool:

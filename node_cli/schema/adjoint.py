@@ -6,7 +6,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from node_cli.methods import METHODS
+from node_cli.methods import SOLVERS
 from node_cli.schema.base import Count, NonNegative, Positive, Schema
 from node_cli.schema.spelling import no_such
 
@@ -52,6 +52,6 @@ class AdjointConfig(Schema):
                     f"adjoint.{key}={getattr(self, key)}: adjoint={self.mode} solves nothing"
                     f" backwards; leave adjoint.{key} out, or use adjoint=full."
                 )
-        if self.solver is not None and self.solver not in METHODS:
-            raise ValueError(no_such("solver", "adjoint.solver", self.solver, sorted(METHODS)))
+        if self.solver is not None and self.solver not in SOLVERS:
+            raise ValueError(no_such("solver", "adjoint.solver", self.solver, sorted(SOLVERS)))
         return self

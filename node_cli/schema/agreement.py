@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from node_cli.methods import METHODS
+from node_cli.schema.stochastic_agreement import of_a_solver_of_sdes, of_the_sde
 from node_cli.schema.study import GradientFidelityConfig, MemoryScalingConfig
 from node_cli.schema.tolerance import Tolerances
 
@@ -17,7 +18,13 @@ def disagreements(config: RunConfig) -> Iterator[str]:
     """One sentence for each pair of groups that do not go together."""
     own = list(config.model.disagreements(config))
     yield from own
-    if config.model.solves_an_ode:
+    stochastic = config.model.stochastic is not None
+    unfit = [] if stochastic else list(of_a_solver_of_sdes(config))
+    yield from unfit
+    if stochastic:
+        yield from of_the_sde(config)
+        yield from _of_the_step(config, "solver.step_size", config.solver.step_size)
+    elif config.model.solves_an_ode and not unfit:
         of_the_structure = list(_of_the_structure(config))
         yield from of_the_structure
         if not own and not of_the_structure:
@@ -25,7 +32,7 @@ def disagreements(config: RunConfig) -> Iterator[str]:
         yield from _of_the_solve(config)
         yield from _of_the_study(config)
         yield from _of_the_evaluation(config)
-    else:
+    elif not unfit:
         yield from _without_a_solve(config)
     if not config.model.has_trace:
         yield from _without_a_trace(config)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import model_validator
 
-from node_cli.methods import METHODS
+from node_cli.methods import SOLVERS
 from node_cli.schema.base import Count, NonNegative, Positive, Schema
 from node_cli.schema.spelling import no_such
 from node_cli.schema.tolerance import Tolerances
@@ -46,8 +46,8 @@ class EvaluationConfig(Schema):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> EvaluationConfig:
-        if self.solver is not None and self.solver not in METHODS:
-            raise ValueError(no_such("solver", "evaluation.solver", self.solver, sorted(METHODS)))
+        if self.solver is not None and self.solver not in SOLVERS:
+            raise ValueError(no_such("solver", "evaluation.solver", self.solver, sorted(SOLVERS)))
         for key in ("rtol", "atol"):
             if self.tolerance is not None and getattr(self, key) is not None:
                 raise ValueError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from node_cli.methods import Structure
+from node_cli.methods import Stochastic, Structure
 from node_cli.schema.base import Schema
 
 if TYPE_CHECKING:
@@ -25,6 +25,19 @@ class ModelSchema(Schema):
     def solves_an_ode(self) -> bool:
         """Whether it has a solve that the groups ``solver`` and ``adjoint`` decide about."""
         return self.interval is not None
+
+    @property
+    def stochastic(self) -> Stochastic | None:
+        """The kind of its SDE, which the groups ``solver`` and ``adjoint`` decide about likewise.
+
+        None: it has none.
+        """
+        return None
+
+    @property
+    def solves(self) -> bool:
+        """Whether it solves an ODE or an SDE."""
+        return self.solves_an_ode or self.stochastic is not None
 
     @property
     def interval(self) -> float | None:

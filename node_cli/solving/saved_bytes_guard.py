@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,13 +13,11 @@ from torch import Tensor, nn
 from node_cli.errors import is_out_of_memory
 from node_cli.free_memory import free_bytes, readable, used_bytes
 from node_cli.memory import SavedBytes
-from node_cli.methods import METHODS
 from node_cli.solving.failures import MemoryShortageError
 from node_cli.solving.stats import SolveStats
 
 if TYPE_CHECKING:
     from node_cli.schema.adjoint import AdjointMode
-    from node_cli.solving.spec import SolveSpec
 
 # Of the memory that was free when a solve began, it may take this share.
 SHARE = 0.5
@@ -27,6 +25,25 @@ SHARE = 0.5
 NOTED = 64 * 2**20
 # Evaluations before the first look at the memory, and at most between two.
 _FIRST, _MOST = 4, 16
+
+
+class Guarded(Protocol):
+    """What a guard has to know of how a problem is solved."""
+
+    @property
+    def method(self) -> str:
+        """The solver's name."""
+        ...
+
+    @property
+    def max_saved_bytes(self) -> int | None:
+        """The limit."""
+        ...
+
+    @property
+    def sparing_modes(self) -> list[AdjointMode]:
+        """The adjoint modes that keep less than its own and go with its solver."""
+        ...
 
 
 class SavedBytesGuard:
@@ -46,7 +63,7 @@ class SavedBytesGuard:
 
     def __init__(
         self,
-        spec: SolveSpec,
+        spec: Guarded,
         stats: SolveStats,
         device: torch.device,
         field: object = None,
@@ -107,7 +124,7 @@ class SavedBytesGuard:
             raise MemoryShortageError(
                 f"{self._stopped()}: {kept:,} bytes are kept for the backward pass, more than"
                 f" solver.max_saved_bytes={limit} allows",
-                sparing_modes(self._spec),
+                self._spec.sparing_modes,
                 limit=limit,
             )
 
@@ -126,7 +143,7 @@ class SavedBytesGuard:
                 raise MemoryShortageError(
                     f"{self._stopped()}: {readable(grown)} are kept for the backward pass, more"
                     f" than {SHARE:.0%} of the {readable(self._free)} that were free",
-                    sparing_modes(self._spec),
+                    self._spec.sparing_modes,
                 )
             # At the pace so far, the next look is at most half way to what is allowed.
             half_way = self._evaluations * (allowed - grown) / (2 * grown)
@@ -147,7 +164,7 @@ class SavedBytesGuard:
         if left is not None:
             happened += f" and {readable(left)} free"
         return MemoryShortageError(
-            happened, sparing_modes(self._spec) if self._keeps else (), keeps=self._keeps
+            happened, self._spec.sparing_modes if self._keeps else (), keeps=self._keeps
         )
 
     def _stopped(self) -> str:
@@ -163,14 +180,3 @@ def shortage(error: Exception) -> str:
     """What an allocation that failed says, in words that a full stop can follow."""
     wanted = re.search(r"tried to allocate (\d[\d.]* ?\w+)", str(error), re.IGNORECASE)
     return "there is not enough memory" + ("" if wanted is None else f" for {wanted[1]} more")
-
-
-def sparing_modes(spec: SolveSpec) -> list[AdjointMode]:
-    """The adjoint modes that keep less than that of ``spec`` and go with its solver."""
-    modes: list[AdjointMode] = []
-    if spec.adjoint == "direct" and spec.backend == "native" and METHODS[spec.method].one_step:
-        modes.append("checkpointed")
-    backward = METHODS[spec.adjoint_spec().method]
-    if spec.adjoint in ("direct", "checkpointed") and backward.takes(None):
-        modes.append("full")
-    return modes

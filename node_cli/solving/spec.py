@@ -171,6 +171,17 @@ class SolveSpec:
         spec = replace(self, **changed)
         return spec if spec.kind == "adaptive" else replace(spec, max_steps=None, min_step=None)
 
+    @property
+    def sparing_modes(self) -> list[AdjointMode]:
+        """The adjoint modes that keep less than its own and go with its solver."""
+        modes: list[AdjointMode] = []
+        if self.adjoint == "direct" and self.backend == "native" and METHODS[self.method].one_step:
+            modes.append("checkpointed")
+        backward = METHODS[self.adjoint_spec().method]
+        if self.adjoint in ("direct", "checkpointed") and backward.takes(None):
+            modes.append("full")
+        return modes
+
     def length_of_steps(self, span: float) -> float:
         """The longest step of a fixed-step solver over an interval of length ``span``.
 

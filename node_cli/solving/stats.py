@@ -15,9 +15,14 @@ class SolveStats:
     The backward counts grow while its gradient is computed, so read them after ``backward()``.
 
     Attributes:
-        nfe_forward: evaluations of the vector field in the forward solve (NFE-F).
+        nfe_forward: evaluations of the vector field in the forward solve (NFE-F); of an SDE those
+            of drift and diffusion together.
         nfe_backward: evaluations in the backward solve (NFE-B); 0 with direct backpropagation,
             which differentiates the forward evaluations and makes no new ones.
+        nfe_drift: those of the forward solve that evaluate the drift of an SDE; 0 for an ODE.
+        nfe_diffusion: those that evaluate its diffusion.
+        nfe_drift_backward: likewise in the backward solve.
+        nfe_diffusion_backward: likewise in the backward solve.
         steps_accepted: steps that the forward solve kept.
         steps_rejected: steps that it tried and threw away for their error.
         backward_steps_accepted: likewise in the backward solve.
@@ -26,10 +31,32 @@ class SolveStats:
 
     nfe_forward: int = 0
     nfe_backward: int = 0
+    nfe_drift: int = 0
+    nfe_diffusion: int = 0
+    nfe_drift_backward: int = 0
+    nfe_diffusion_backward: int = 0
     steps_accepted: int = 0
     steps_rejected: int = 0
     backward_steps_accepted: int = 0
     backward_steps_rejected: int = 0
+
+    @property
+    def scalars(self) -> dict[str, float]:
+        """What is logged of a training step, by tag; drift and diffusion where there are any."""
+        counts: dict[str, float] = {
+            "nfe/forward": self.nfe_forward,
+            "nfe/backward": self.nfe_backward,
+            "solver/steps_accepted": self.steps_accepted,
+            "solver/steps_rejected": self.steps_rejected,
+        }
+        if self.nfe_drift or self.nfe_diffusion:
+            counts |= {
+                "nfe/drift": self.nfe_drift,
+                "nfe/diffusion": self.nfe_diffusion,
+                "nfe/drift_backward": self.nfe_drift_backward,
+                "nfe/diffusion_backward": self.nfe_diffusion_backward,
+            }
+        return counts
 
 
 _recorded: ContextVar[list[SolveStats] | None] = ContextVar("recorded_solves", default=None)

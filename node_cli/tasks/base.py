@@ -25,6 +25,7 @@ from node_cli.schema.data import DataSchema
 from node_cli.schema.model import ModelSchema
 from node_cli.schema.run import RunConfig
 from node_cli.solving import SolveSpec
+from node_cli.solving.sde.spec import SdeSpec
 from node_cli.tasks.prediction import Inputs, Part, Predictions, Question
 
 if TYPE_CHECKING:
@@ -156,6 +157,11 @@ class Task(ABC, Generic[Model]):
     def spec(self) -> SolveSpec:
         """How the run solves: its solver, tolerances and adjoint mode."""
         return SolveSpec.from_config(self.config)
+
+    @cached_property
+    def sde_spec(self) -> SdeSpec:
+        """How the run solves an SDE: its solver, steps and adjoint mode."""
+        return SdeSpec.from_config(self.config)
 
     @property
     def data_label(self) -> str:

@@ -12,7 +12,8 @@ from node_cli.schema.agreement import disagreements
 from node_cli.schema.run import RunConfig
 from node_cli.solving import SolveSpec
 from node_cli.solving.failures import MemoryShortageError, Training, UnfinishedSolveError
-from node_cli.solving.saved_bytes_guard import shortage, sparing_modes
+from node_cli.solving.saved_bytes_guard import shortage
+from node_cli.solving.sde.spec import SdeSpec
 
 
 @contextmanager
@@ -41,8 +42,11 @@ def told_in_training(config: RunConfig, study: bool = False) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        solves = config.model.solves_an_ode
-        modes = sparing_modes(SolveSpec.from_config(config)) if solves else ()
+        modes: list[AdjointMode] = []
+        if config.model.stochastic is not None:
+            modes = SdeSpec.from_config(config).sparing_modes
+        elif config.model.solves_an_ode:
+            modes = SolveSpec.from_config(config).sparing_modes
         without_memory = MemoryShortageError(shortage(error), modes)
         without_memory.tell(training)
         raise without_memory from error

@@ -15,6 +15,7 @@ from node_cli.errors import CheckpointError, DivergenceError, Interrupted
 from node_cli.memory import SavedBytes, peak_device_bytes, peak_resident_bytes
 from node_cli.schema.run import RunConfig
 from node_cli.solving import record_solves, total
+from node_cli.solving.sde.solve import torchsde_failures
 from node_cli.solving.torchdiffeq_backend import torchdiffeq_failures
 from node_cli.studies.gradient_check import flat_gradient, gradient_check
 from node_cli.studies.study_table import shown
@@ -289,7 +290,8 @@ class TrainingLoop:
                 saved_bytes = self._saved_bytes.bytes_now()
         if not bool(torch.isfinite(loss)):
             raise DivergenceError(about_infinite_loss(float(loss.detach()), self.progress.step))
-        with torchdiffeq_failures(config.solver.name):
+        name = config.solver.name
+        with torchdiffeq_failures(name), torchsde_failures(name):
             self._scaler.scale(loss).backward()
         values = {"loss/train": float(loss.detach())}
         values |= {f"{name}/train": float(value) for name, value in metrics.items()}
@@ -303,11 +305,7 @@ class TrainingLoop:
         self._scaler.step(self._optimizer)
         self._scaler.update()
         if solves:
-            cost = total(solves)
-            values["nfe/forward"] = cost.nfe_forward
-            values["nfe/backward"] = cost.nfe_backward
-            values["solver/steps_accepted"] = cost.steps_accepted
-            values["solver/steps_rejected"] = cost.steps_rejected
+            values |= total(solves).scalars
         if saved_bytes is not None:
             self._latest["memory/saved_bytes"] = saved_bytes
             self.progress.saved_bytes_peak = max(self.progress.saved_bytes_peak, saved_bytes)

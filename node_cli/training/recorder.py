@@ -29,6 +29,7 @@ _LAYOUT = {
     "NFE, memory and loss": {
         "loss": ["Multiline", ["^loss/(train|val)$"]],
         "NFE per step": ["Multiline", ["^nfe/(forward|backward|forward_val)$"]],
+        "NFE of drift and diffusion": ["Multiline", ["^nfe/(drift|diffusion)(_backward)?$"]],
         "bytes kept for the backward pass": ["Multiline", ["^memory/saved_bytes$"]],
         "peak memory in bytes": ["Multiline", ["^memory/(rss|device)_peak_bytes$"]],
         "steps of the solver": ["Multiline", ["^solver/steps_(accepted|rejected)$"]],

@@ -22,7 +22,7 @@ def opening_parts(
     """What is about to be trained, on what, and how it is solved."""
     parts = [config.task.name, f"data {data}", f"model {config.model.name}"]
     parts.append(f"{parameter_count(model):,} parameters")
-    if config.model.solves_an_ode:
+    if config.model.solves:
         solver, tolerance = config.solver, config.tolerance
         parts.append(f"solver {solver.name}")
         if solver.kind == "fixed":

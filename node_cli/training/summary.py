@@ -91,6 +91,11 @@ def write_summary(
         "nfe": {
             "forward_mean": means.get("nfe/forward"),
             "backward_mean": means.get("nfe/backward"),
+            **{
+                f"{name}_mean": means[f"nfe/{name}"]
+                for name in ("drift", "diffusion", "drift_backward", "diffusion_backward")
+                if f"nfe/{name}" in means
+            },
         },
         "memory": {
             "saved_bytes_peak": progress.saved_bytes_peak or None,
@@ -106,6 +111,7 @@ def write_summary(
             "python": platform.python_version(),
             "torch": torch.__version__,
             "torchdiffeq": version("torchdiffeq"),
+            **({} if config.model.stochastic is None else {"torchsde": version("torchsde")}),
         },
         "command": recorded_command(folder),
         "settings": deciding_settings(config.model_dump(mode="json")),

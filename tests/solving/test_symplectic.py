@@ -24,7 +24,6 @@ from node_cli.errors import SolverError
 from node_cli.methods import METHODS
 from node_cli.models.ode_solve import OdeSolve
 from node_cli.solving import SolveSpec, solve
-from node_cli.solving.saved_bytes_guard import sparing_modes
 from node_cli.solving.spec import BackwardSpec
 
 SPLITTING = [name for name, method in METHODS.items() if method.family == "splitting"]
@@ -175,8 +174,8 @@ def test_the_continuous_adjoint_needs_another_solver(method, mode):
 
 def test_a_mode_is_advised_only_where_it_can_be():
     spec = SolveSpec(method="leapfrog", step_size=0.1)
-    assert sparing_modes(spec) == ["checkpointed"]
-    assert sparing_modes(replace(spec, backward=BackwardSpec("rk4"))) == ["checkpointed", "full"]
+    assert spec.sparing_modes == ["checkpointed"]
+    assert replace(spec, backward=BackwardSpec("rk4")).sparing_modes == ["checkpointed", "full"]
 
 
 @pytest.mark.parametrize("method", SPLITTING)
