@@ -185,6 +185,8 @@ def _brownian(
         dtype=y0.dtype,
         device=y0.device,
         entropy=path,
+        # Else it takes the mean of the steps so far for it, and cuts the whole interval into such.
+        dt=spec.length_of_steps(times[-1] - times[0]),
         levy_area_approximation="space-time" if areas else "none",
     )
 
