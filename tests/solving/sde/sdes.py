@@ -36,9 +36,10 @@ class OrnsteinUhlenbeck(nn.Module):
 
     noise_size = 1
 
-    def __init__(self, calculus="ito", noise="diagonal", theta=1.5, mean=0.3, sigma=0.7, prior=0.0):
+    def __init__(self, calculus="ito", noise="diagonal", theta=1.5, mean=0.3, sigma=0.7):
         super().__init__()
-        self.calculus, self.noise, self.sigma, self.prior = calculus, noise, sigma, prior
+        self.calculus, self.noise, self.sigma = calculus, noise, sigma
+        self.prior = (theta, 0.0)  # its own theta and mean
         self.theta = nn.Parameter(torch.tensor(theta, dtype=torch.float64))
         self.center = nn.Parameter(torch.tensor(mean, dtype=torch.float64))
 
@@ -46,14 +47,15 @@ class OrnsteinUhlenbeck(nn.Module):
         return self.theta * (self.center - y)
 
     def prior_drift(self, t, y):
-        return self.theta * (self.prior - y)
+        theta, mean = self.prior
+        return theta * (mean - y)
 
     def diffusion(self, t, y):
         diffusion = torch.full_like(y, self.sigma)
         return diffusion if self.noise == "diagonal" else diffusion.unsqueeze(-1)
 
     def moments(self, start, t):
-        theta, mean = float(self.theta), float(self.center)
+        theta, mean = float(self.theta.detach()), float(self.center.detach())
         decay = math.exp(-theta * t)
         return mean + (start - mean) * decay, self.sigma**2 * (1 - decay**2) / (2 * theta)
 
