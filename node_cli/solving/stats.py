@@ -58,6 +58,13 @@ class SolveStats:
             }
         return counts
 
+    def evaluation_scalars(self, split: str, batches: int) -> dict[str, float]:
+        """What is logged of an evaluation of so many batches, by tag: means over them."""
+        counts = {"nfe/forward": self.nfe_forward}
+        if self.nfe_drift or self.nfe_diffusion:
+            counts |= {"nfe/drift": self.nfe_drift, "nfe/diffusion": self.nfe_diffusion}
+        return {f"{tag}_{split}": count / batches for tag, count in counts.items()}
+
 
 _recorded: ContextVar[list[SolveStats] | None] = ContextVar("recorded_solves", default=None)
 

@@ -21,7 +21,8 @@ class TaskEntry:
 
     Attributes:
         name: on the command line.
-        task: its class, as ``module:Class``; imported when a run is certain.
+        task: its class, as ``module:Class``, or a function that makes one of the config of a run;
+            imported when a run is certain.
         models: the schemas of the models that it trains.
         data: the schemas of the data that it trains on.
         ode_model: the model to advise where one is needed that solves an ODE; None: it has none.

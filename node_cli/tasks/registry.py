@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,6 +20,7 @@ from node_cli.tasks.entry import MemberGroup, TaskEntry
 from node_cli.tasks.own_settings import OwnField
 
 if TYPE_CHECKING:
+    from node_cli.schema.run import RunConfig
     from node_cli.tasks.base import Task
 
 _FAMILIES = Path(__file__).parent
@@ -82,13 +83,13 @@ def find_entry(name: str) -> TaskEntry:
     return known[name]
 
 
-def find_task(name: str) -> type[Task[Any]]:
-    """The class of a task, which brings torch.
+def find_task(name: str) -> Callable[[RunConfig], Task[Any]]:
+    """What makes a task of the config of a run; it brings torch.
 
     Raises:
         ConfigError: there is no such task.
     """
-    task: type[Task[Any]] = pkgutil.resolve_name(find_entry(name).task)
+    task: Callable[[RunConfig], Task[Any]] = pkgutil.resolve_name(find_entry(name).task)
     return task
 
 

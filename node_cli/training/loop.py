@@ -231,7 +231,7 @@ class TrainingLoop:
         metrics = checked_evaluation(self.task, found)
         values = {f"{name}/{split}": value for name, value in metrics.items()}
         if solves:
-            values[f"nfe/forward_{split}"] = total(solves).nfe_forward / len(data)
+            values |= total(solves).evaluation_scalars(split, len(data))
         if self.config.checks_round_trip:
             with self._evaluating(as_trained):
                 batch = next(iter(data))

@@ -1,7 +1,7 @@
 import pytest
 
 from node_cli.errors import ConfigError
-from node_cli.methods import METHODS, SOLVERS
+from node_cli.methods import METHODS, SDE_METHODS, SOLVERS
 from node_cli.schema.catalogue import Catalogue
 from node_cli.schema.location import conf_dir
 from node_cli.tasks.registry import tasks_with
@@ -13,14 +13,18 @@ CATALOGUE = Catalogue([conf_dir()])
 def needed_by(solver):
     """What a solver cannot be without: SciPy's the adjoint, others a model that suits them.
 
-    A model without an ODE suits all.
+    A model without an ODE suits all that are for ODEs.
     """
+    if solver in SDE_METHODS:
+        return [*STOCHASTIC, f"model.calculus={SDE_METHODS[solver].calculus}"]
     method = METHODS[solver]
     return ["adjoint=full"] * (method.kind == "scipy") + ["model=resnet"] * bool(method.needs)
 
 
+STOCHASTIC = ["task=dynamics", "model=sde", "data=double-well"]
 # What a member cannot be without.
 NEEDED = {
+    "model=sde": STOCHASTIC,
     "study=memory-scaling": ["solver=rk4"],
     "data=image": ["task=cnf-2d", "data.path=picture.png"],
     "data=table": ["task=cnf-tabular", "data.path=table.csv"],
@@ -72,7 +76,7 @@ def test_every_member_of_every_group_is_a_valid_config(config_of, group, member)
     config_of(f"{group}={member}", *NEEDED.get(f"{group}={member}", needed_of(group, member)))
 
 
-@pytest.mark.parametrize("solver", METHODS)
+@pytest.mark.parametrize("solver", CATALOGUE.groups["solver"])
 def test_every_solver_is_a_valid_config_and_says_its_own_name(config_of, solver):
     assert config_of(f"solver={solver}", *needed_by(solver)).solver.name == solver
 

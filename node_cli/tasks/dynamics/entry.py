@@ -21,19 +21,26 @@ from node_cli.tasks.dynamics.schema import (
     TwoBodyConfig,
     VanDerPolConfig,
 )
+from node_cli.tasks.dynamics.stochastic_schema import (
+    DoubleWellConfig,
+    GeometricBrownianConfig,
+    OrnsteinUhlenbeckConfig,
+    SdeConfig,
+)
 from node_cli.tasks.entry import TaskEntry
 
 FIELDS = ()  # none are promised to plugins
 TASKS = (
     TaskEntry(
         "dynamics",
-        "node_cli.tasks.dynamics.task:Dynamics",
+        "node_cli.tasks.dynamics.task:dynamics",
         models=(
             MlpConfig,
             AugmentedMlpConfig,
             SecondOrderMlpConfig,
             HamiltonianConfig,
             LagrangianConfig,
+            SdeConfig,
         ),
         data=(
             SpiralConfig,
@@ -47,6 +54,9 @@ TASKS = (
             ThreeBodyConfig,
             LorenzConfig,
             ReflectionConfig,
+            OrnsteinUhlenbeckConfig,
+            GeometricBrownianConfig,
+            DoubleWellConfig,
             TrajectoryFileConfig,
         ),
         ode_model="mlp-field",

@@ -67,19 +67,22 @@ class SystemConfig(DataSchema):
                 f"data.window={self.window}: must be at most data.points={self.points}, the length"
                 " of a trajectory."
             )
-        if self.loss == "derivative":
-            examples, what = self.trajectories * self.points, "observations"
-        elif self.window is None:
-            examples, what = self.trajectories, "trajectories"
-        else:
-            examples = self.trajectories * (self.points - self.window + 1)
-            what = f"windows of {self.window} points"
+        examples, what = self._examples()
         if self.batch_size > examples:
             raise ValueError(
                 f"data.batch_size={self.batch_size}: must be at most {examples}, the number of"
                 f" {what} that there are for training."
             )
         return self
+
+    def _examples(self) -> tuple[int, str]:
+        """How many there are for training, and what they are."""
+        if self.loss == "derivative":
+            return self.trajectories * self.points, "observations"
+        if self.window is None:
+            return self.trajectories, "trajectories"
+        windows = self.trajectories * (self.points - self.window + 1)
+        return windows, f"windows of {self.window} points"
 
 
 class SpiralConfig(SystemConfig):

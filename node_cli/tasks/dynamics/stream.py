@@ -10,3 +10,4 @@ class Stream(IntEnum):
     TRAJECTORIES = 10
     FILE = 13
     REFLECTION = 14
+    PATHS = 15

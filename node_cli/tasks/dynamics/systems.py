@@ -27,6 +27,16 @@ from node_cli.tasks.dynamics.schema import (
     SystemConfig,
     VanDerPolConfig,
 )
+from node_cli.tasks.dynamics.stochastic_schema import (
+    DoubleWellConfig,
+    GeometricBrownianConfig,
+    OrnsteinUhlenbeckConfig,
+)
+from node_cli.tasks.dynamics.stochastic_systems import (
+    DoubleWell,
+    GeometricBrownian,
+    OrnsteinUhlenbeck,
+)
 from node_cli.tasks.dynamics.system import System
 
 
@@ -49,5 +59,11 @@ def system_of(config: SystemConfig) -> System:
             return Bodies(config)
         case LorenzConfig():
             return Lorenz(config)
+        case OrnsteinUhlenbeckConfig():
+            return OrnsteinUhlenbeck(config)
+        case GeometricBrownianConfig():
+            return GeometricBrownian(config)
+        case DoubleWellConfig():
+            return DoubleWell(config)
         case _:
             return Spiral()

@@ -23,6 +23,7 @@ from node_cli.tasks.dynamics.schema import (
     SystemConfig,
     TrajectoryFileConfig,
 )
+from node_cli.tasks.dynamics.stochastic_task import StochasticDynamics
 from node_cli.tasks.dynamics.stream import Stream
 from node_cli.tasks.dynamics.system import System, UnknownSystem, energies
 from node_cli.tasks.dynamics.systems import system_of
@@ -282,3 +283,8 @@ def _mean_square(error: Tensor, counted: Tensor) -> Tensor:
     if bool(counted.all()):
         return error.square().mean()
     return error.square().mean(dim=-1)[counted].mean()
+
+
+def dynamics(config: RunConfig) -> Task[Any]:
+    """The task for the model of a run: an ODE or an SDE."""
+    return Dynamics(config) if config.model.stochastic is None else StochasticDynamics(config)

@@ -11,6 +11,7 @@ from torch import Tensor
 from node_cli.data.random_streams import random_stream
 from node_cli.data.tensor_record import TensorRecord
 from node_cli.tasks.dynamics.schema import ReflectionConfig, SystemConfig
+from node_cli.tasks.dynamics.stochastic_systems import StochasticSystem
 from node_cli.tasks.dynamics.stream import Stream
 from node_cli.tasks.dynamics.system import Floats, System
 
@@ -68,7 +69,11 @@ def _observed(
     stream = random_stream(seed, Stream.TRAJECTORIES, part)
     points = config.points + beyond
     times = config.span * np.arange(points) / (config.points - 1)
-    truth = trajectories_of(system, system.starts(count, stream), times)
+    starts = system.starts(count, stream)
+    if isinstance(system, StochasticSystem):
+        truth = system.paths(starts, times, stream)
+    else:
+        truth = trajectories_of(system, starts, times)
     observed = len(system.columns if system.observed is None else system.observed)
     true, slopes = (
         torch.from_numpy(values[..., :observed]).float()

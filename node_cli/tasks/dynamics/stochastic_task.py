@@ -1,0 +1,205 @@
+"""SDEs that are learned from their paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from node_cli.data.batches import OrderedBatches, ShuffledBatches
+from node_cli.data.path_seeds import Seeded, SeededEvaluation
+from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
+from node_cli.tasks.dynamics.schema import SystemConfig
+from node_cli.tasks.dynamics.sde_model import SdeModel
+from node_cli.tasks.dynamics.stochastic_schema import SdeConfig, StochasticSystemConfig
+from node_cli.tasks.dynamics.stochastic_systems import StochasticSystem
+from node_cli.tasks.dynamics.stream import Stream
+from node_cli.tasks.dynamics.system import Floats, System, UnknownSystem
+from node_cli.tasks.dynamics.systems import system_of
+from node_cli.tasks.dynamics.trajectories import Trajectories, make_trajectories
+from node_cli.tasks.dynamics.trajectory_file import read_trajectories
+from node_cli.tasks.dynamics.windows import ManyPasses, Window, Windows
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from node_cli.schema.run import RunConfig
+    from node_cli.tasks.dynamics.schema import TrajectoryFileConfig
+
+    class StochasticRun(RunConfig):
+        """The settings of a run of this task with a model that is an SDE."""
+
+        data: StochasticSystemConfig | TrajectoryFileConfig
+        model: SdeConfig
+
+
+# Learned and true functions are compared where so many of the states are, in the middle.
+_MIDDLE = 0.95
+
+
+class StochasticDynamics(Task[SdeModel]):
+    """Learn drift and diffusion from paths x(t), by the likelihood of increments."""
+
+    config: StochasticRun
+    best: BestMetric = BestMetric("loss", "min", "negative log-likelihood of an increment")
+
+    @cached_property
+    def _data(self) -> tuple[System, Sequence[Trajectories]]:
+        data, seed = self.config.data, self.config.seed
+        if not isinstance(data, SystemConfig):
+            table = read_trajectories(data, False, seed)
+            return UnknownSystem(table.units.columns), table.parts
+        system = system_of(data)
+        return system, make_trajectories(data, system, seed)
+
+    @property
+    def system(self) -> System:
+        """The true SDE, as far as it is known."""
+        return self._data[0]
+
+    @property
+    def parts(self) -> Sequence[Trajectories]:
+        """Training, validation and test paths.
+
+        Raises:
+            DataError: a file cannot be used.
+        """
+        return self._data[1]
+
+    def build_model(self) -> SdeModel:
+        """Of the ``model`` group."""
+        return SdeModel(self.config.model, len(self.system.columns), self.sde_spec)
+
+    def loaders(self, device: torch.device) -> Loaders:
+        """Increments for training; whole paths for the rest."""
+        train, validation, test = self.parts
+        data, seed = self.config.data, self.config.seed
+        batches = ShuffledBatches(Windows(train, 2), data.batch_size, seed, device, Stream.ORDER)
+        return Loaders(
+            ManyPasses(batches, data.passes if isinstance(data, SystemConfig) else 1),
+            *(
+                SeededEvaluation(
+                    OrderedBatches(part, data.eval_batch_size, device), seed, Stream.PATHS
+                )
+                for part in (validation, test)
+            ),
+        )
+
+    def loss(self, model: SdeModel, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The mean negative log-likelihood of an increment."""
+        pair: Window = batch
+        t, step = pair.start, pair.elapsed[:, 1]
+        return model.surprise(t, pair.states[:, 0], pair.states[:, 1], step).mean(), {}
+
+    def evaluate(self, model: SdeModel, batches: Iterable[Batch]) -> dict[str, float]:
+        """The loss; where the SDE is known, how far the learned one is from it.
+
+        ``drift_rmse`` and ``diffusion_rmse`` are root mean squares over the states of these paths,
+        without the outer 5 %; the parameters, such as ``theta``, are those of the known SDE that
+        are nearest to the learned drift and diffusion there, and ``theta_error`` and the like what
+        they are off by. ``wasserstein`` is the distance of the laws at the last time: of these
+        paths, and of the model's from the same first states.
+        """
+        surprise, increments = 0.0, 0
+        states, ends = [], []
+        for batch in batches:
+            paths: Trajectories = batch.examples
+            pairs = Windows(paths, 2)
+            surprise += len(pairs) * float(self.loss(model, pairs[:])[0])
+            increments += len(pairs)
+            states.append(paths.states[paths.there])
+            if _have_the_same_times(paths):
+                ends_of_time = paths.times[0, [0, -1]]
+                sampled = model(paths.states[:, 0], ends_of_time, batch.path_seed)
+                ends.append((sampled[:, -1], paths.states[:, -1]))
+        found = {"loss": surprise / increments}
+        if ends:
+            found["wasserstein"] = _wasserstein(*map(torch.cat, zip(*ends, strict=True)))
+        if isinstance(self.system, StochasticSystem):
+            found |= _off(self.system, learned_at(model, torch.cat(states)))
+        return found
+
+    def figures(
+        self, model: SdeModel, data: EvaluationData, history: Sequence[Mapping[str, float]]
+    ) -> dict[str, Figure]:
+        """Learned against true functions, sampled paths beside those of the data, and curves."""
+        from node_cli.figures.curves import curves_by_epoch
+        from node_cli.tasks.dynamics.stochastic_figures import functions, paths_and_law
+
+        batch: Seeded = next(iter(data))
+        paths: Trajectories = batch.examples
+        title = f"{self.data_label}, validation: epoch {len(history)}"
+        drawn = {}
+        if paths.states.shape[-1] == 1:
+            known = self.system if isinstance(self.system, StochasticSystem) else None
+            states = paths.states[paths.there]
+            low, high = states.min(), states.max()
+            line = low + (high - low) * torch.linspace(0, 1, 201, device=low.device)
+            on_a_line = learned_at(model, line.unsqueeze(-1), share=1.0)
+            drawn["drift_and_diffusion"] = functions(
+                on_a_line, known, states.double().cpu().numpy(), title
+            )
+        if _have_the_same_times(paths):
+            sampled = model(paths.states[:, 0], paths.times[0], batch.path_seed)
+            drawn["paths"] = paths_and_law(
+                paths.times[0].cpu().numpy(),
+                paths.states.cpu().numpy(),
+                sampled.cpu().numpy(),
+                self.system.columns,
+                title,
+            )
+        if isinstance(self.system, StochasticSystem):
+            errors = {f"{name}_rmse/val": name for name in ("drift", "diffusion")}
+            drawn["error_per_epoch"] = curves_by_epoch(
+                history, errors, "root mean square error", self.data_label
+            )
+        return {**drawn, **self.curves(history)}
+
+
+class Learned(NamedTuple):
+    """A learned SDE of one value.
+
+    Attributes:
+        states: ``[N]``.
+        drift: there, in the sense of Itô, ``[N]``.
+        diffusion: there, ``[N]``.
+    """
+
+    states: Floats
+    drift: Floats
+    diffusion: Floats
+
+
+def learned_at(model: SdeModel, states: Tensor, share: float = _MIDDLE) -> Learned:
+    """Drift and diffusion at time 0 and at the middle ``share`` of states ``[N, 1]``."""
+    outer = (1 - share) / 2
+    edges = np.quantile(states.cpu().numpy(), (outer, 1 - outer))
+    inside = states[((states >= edges[0]) & (states <= edges[1])).all(dim=1)]
+    found = (inside, model.ito_drift(inside.new_zeros(()), inside), model.scales(inside))
+    return Learned(*(part.squeeze(1).double().cpu().numpy() for part in found))
+
+
+def _off(system: StochasticSystem, learned: Learned) -> dict[str, float]:
+    """By how much a learned SDE is off a known one, and the parameters that it has."""
+    states = learned.states[:, None]
+    differences = {
+        "drift_rmse": learned.drift - system.derivative(states)[:, 0],
+        "diffusion_rmse": learned.diffusion - system.diffusion(states)[:, 0],
+    }
+    parameters = system.fitted(*learned)
+    errors = {f"{name}_error": parameters[name] - true for name, true in system.parameters.items()}
+    roots = {name: float(np.sqrt((off**2).mean())) for name, off in differences.items()}
+    return roots | parameters | errors
+
+
+def _have_the_same_times(paths: Trajectories) -> bool:
+    return bool(paths.there.all()) and bool((paths.times == paths.times[:1]).all())
+
+
+def _wasserstein(sampled: Tensor, true: Tensor) -> float:
+    """The distance of two samples ``[N, D]`` of the same size, the mean over the values."""
+    return float((sampled.sort(dim=0).values - true.sort(dim=0).values).abs().mean())
