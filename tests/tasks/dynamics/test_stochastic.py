@@ -109,16 +109,11 @@ def test_settings_that_are_not_possible_are_told(node_train, tmp_path, words, to
 
 def test_the_laws_of_the_paths(config_of):
     count = 8000
-    many = (
-        f"data.trajectories={count}",
-        "data.points=3",
-        "data.window=2",
-        "data.validation=1",
-        "data.test=1",
-    )
+    few = ("data.window=2", "data.validation=1", "data.test=1")
 
-    def ends(name, *words):
-        data = data_of(config_of, name, *many, *words)
+    def ends(name, *words, points=3):
+        sizes = (f"data.trajectories={count}", f"data.points={points}")
+        data = data_of(config_of, name, *sizes, *few, *words)
         states = make_trajectories(data, system_of(data), 0)[0].states.double()
         return states[:, 0, 0], states[:, -1, 0]
 
