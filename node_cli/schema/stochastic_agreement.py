@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from node_cli.schema.run import RunConfig
 
 _CALCULI = {"ito": "Itô", "stratonovich": "Stratonovich"}
-_OLDEST = (0, 2, 6)  # of torchsde: below it adjoints of reversible_heun are wrong in places
+_OLDEST = (0, 2, 6)  # of torchsde, that is tested
 
 
 def of_a_solver_of_sdes(config: RunConfig) -> Iterator[str]:

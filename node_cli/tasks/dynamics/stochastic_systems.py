@@ -39,6 +39,8 @@ class StochasticSystem(System):
     def fitted(self, y: Floats, drift: Floats, diffusion: Floats) -> dict[str, float]:
         """The parameters that are nearest, by least squares, to a learned drift and diffusion.
 
+        Both are in units of the learned diffusion, in which errors of the likelihood are alike.
+
         Args:
             y: states, ``[N]``.
             drift: there, ``[N]``.
@@ -98,8 +100,12 @@ class OrnsteinUhlenbeck(StochasticSystem):
 
     def fitted(self, y: Floats, drift: Floats, diffusion: Floats) -> dict[str, float]:
         """A line, and a constant."""
-        constant, slope = _least_squares(drift, np.ones_like(y), y)
-        return {"theta": -slope, "mean": -constant / slope, "sigma": float(diffusion.mean())}
+        constant, slope = _least_squares(drift / diffusion, 1 / diffusion, y / diffusion)
+        return {
+            "theta": -slope,
+            "mean": -constant / slope,
+            "sigma": 1 / float((1 / diffusion).mean()),
+        }
 
 
 class GeometricBrownian(StochasticSystem):
@@ -133,7 +139,9 @@ class GeometricBrownian(StochasticSystem):
 
     def fitted(self, y: Floats, drift: Floats, diffusion: Floats) -> dict[str, float]:
         """Two lines through the origin."""
-        return {"mu": _least_squares(drift, y)[0], "sigma": _least_squares(diffusion, y)[0]}
+        (mu,) = _least_squares(drift / diffusion, y / diffusion)
+        (inverse,) = _least_squares(y / diffusion, np.ones_like(y))
+        return {"mu": mu, "sigma": 1 / inverse}
 
 
 class DoubleWell(StochasticSystem):
@@ -166,8 +174,8 @@ class DoubleWell(StochasticSystem):
 
     def fitted(self, y: Floats, drift: Floats, diffusion: Floats) -> dict[str, float]:
         """A cubic without even powers, and a constant."""
-        a, b = _least_squares(drift, y, -(y**3))
-        return {"a": a, "b": b, "sigma": float(diffusion.mean())}
+        a, b = _least_squares(drift / diffusion, y / diffusion, -(y**3) / diffusion)
+        return {"a": a, "b": b, "sigma": 1 / float((1 / diffusion).mean())}
 
 
 def _normal(count: int, stream: torch.Generator) -> Floats:

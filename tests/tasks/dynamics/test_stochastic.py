@@ -167,7 +167,7 @@ def test_drifts_of_both_calculi_are_of_one_sde(config_of):
 
 @pytest.mark.slow
 def test_parameters_are_recovered(node_train, tmp_path):
-    words = ("data=ornstein-uhlenbeck", "data.points=251", "trainer.max_epochs=16")
+    words = ("data=ornstein-uhlenbeck", "data.points=251", "trainer.max_epochs=4")
     done = node_train(
         "task=dynamics", "model=sde", *words, "hydra.run.dir=run", "trainer.figures=false"
     )
