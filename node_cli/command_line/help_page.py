@@ -43,7 +43,7 @@ _NAMES = {
     "model.blocks": "blocks of resnet, Euler steps of euler-net",
     "tolerance.rtol": "relative error allowed in one step",
     "tolerance.atol": "absolute error allowed in one step",
-    "data.root": "folder of the data set's files; data.path for image and table",
+    "data.root": "folder of the data set's files; data.path for your own file or folder",
     "hydra/launcher": "where a sweep runs: basic (in turn), joblib, submitit_slurm, ray, ...",
     "hydra/sweeper": "what a sweep runs: basic (all combinations), or optuna, which searches",
     "objectives": "what a search minimises, such as [error,nfe_forward]",

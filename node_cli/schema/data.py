@@ -22,6 +22,6 @@ class DataSchema(Schema):
 
     @property
     def own_file(self) -> Path | None:
-        """The user's own file, which a member with the setting ``path`` reads."""
+        """The user's own file or folder, which a member with the setting ``path`` reads."""
         path = getattr(self, "path", None)
         return None if path is None else Path(path)

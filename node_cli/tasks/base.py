@@ -19,7 +19,7 @@ from node_cli.data.batches import (
     ShuffledBatches,
     number_of,
 )
-from node_cli.data.digest import file_digest
+from node_cli.data.digest import file_digest, folder_digest
 from node_cli.data.number_table import read_table
 from node_cli.schema.data import DataSchema
 from node_cli.schema.model import ModelSchema
@@ -175,9 +175,11 @@ class Task(ABC, Generic[Model]):
 
     @cached_property
     def data_digest(self) -> str | None:
-        """SHA-256 of the user's own data file, which may have changed when a run is resumed."""
+        """SHA-256 of the user's own data, which may have changed when a run is resumed."""
         own_file = self.config.data.own_file
-        return None if own_file is None else file_digest(own_file)
+        if own_file is None:
+            return None
+        return folder_digest(own_file) if own_file.is_dir() else file_digest(own_file)
 
     @abstractmethod
     def build_model(self) -> Model:

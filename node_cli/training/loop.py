@@ -107,12 +107,12 @@ class TrainingLoop:
         """Go back to where a checkpoint was written; the optimizer keeps the settings given now.
 
         Raises:
-            CheckpointError: it belongs to a run on another file of data, or does not fit.
+            CheckpointError: it belongs to a run on other data, or does not fit.
         """
         if checkpoint.get("data_digest") != self.task.data_digest:
             raise CheckpointError(
-                f"{self._last} belongs to a run on other data: the file of data.path has changed"
-                " since. Give the file as it was, or start a new run without trainer.resume."
+                f"{self._last} belongs to a run on other data, which have changed since. Give the"
+                " data as they were, or start a new run without trainer.resume."
             )
         restore_model(self._last, self.model, checkpoint["model"])
         restore_optimizer(

@@ -17,7 +17,7 @@ def test_samples_name_the_guess_and_where_wrong_the_truth():
     images = np.random.default_rng(0).random((9, 28, 28), dtype=np.float32)
     truth, guess = np.arange(9), np.arange(9).copy()
     guess[4] = 7
-    figure = labelled_samples(images, truth, guess, CLASSES, "mnist-mini")
+    figure = labelled_samples(images, truth, guess, CLASSES, "mnist-mini", inverted=True)
     titles = [axis.get_title() for axis in figure.axes if axis.get_title()]
     assert titles == ["0", "1", "2", "3", "7 (is 4)", "5", "6", "7", "8"]
     assert "mnist-mini" in figure.get_suptitle()

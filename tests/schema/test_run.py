@@ -29,6 +29,7 @@ NEEDED = {
     "data=image": ["task=cnf-2d", "data.path=picture.png"],
     "data=table": ["task=cnf-tabular", "data.path=table.csv"],
     "data=csv": ["task=latent-spirals", "data.path=series.csv"],
+    "data=image-folder": ["data.path=images"],
     "model=lagrangian": ["task=dynamics", "data=damped-oscillator"],
     "task=cnf-tabular": ["data.path=table.csv"],
     "trace=closed-form": ["task=cnf-2d"],

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from node_cli.data.random_streams import random_stream
 from node_cli.errors import DataError
-from node_cli.tasks.images.mnist import Images
+from node_cli.tasks.images.labelled_images import Images
 from node_cli.tasks.images.stream import Stream
 
 CROP_PADDING = 4
@@ -26,7 +26,7 @@ class TrainBatches:
     its size again at a random place: a shift of at most 4 pixels in each direction.
 
     Args:
-        images: pixels uint8 [N, H, W], labels int64 [N].
+        images: pixels uint8 [N, C, H, W], labels int64 [N].
         batch_size: B; the images of an epoch that do not fill a batch are left out.
         augment: crop at random.
         seed: of the order and the crops, not negative.
@@ -44,7 +44,7 @@ class TrainBatches:
                 f"data.batch_size={batch_size}: must be at most {len(images)}, the number of"
                 " training images that data.validation leaves."
             )
-        _, height, width = images.pixels.shape
+        height, width = images.pixels.shape[-2:]
         margin = CROP_PADDING if augment else 0
         padded = functional.pad(images.pixels, (margin,) * 4).to(device)
         self._strides = padded.stride()
@@ -64,7 +64,7 @@ class TrainBatches:
         """Make the batch at ``index`` of ``epoch``, both counted from 0.
 
         Returns:
-            Images, float32 [B, 1, H, W] from 0 to 1, and labels, int64 [B].
+            Images, float32 [B, C, H, W] from 0 to 1, and labels, int64 [B].
         """
         if not 0 <= index < len(self):
             raise IndexError(f"batch {index} of {len(self)}")
@@ -72,10 +72,10 @@ class TrainBatches:
         places = self._order(epoch)[start : start + self._batch_size]
         generator = random_stream(self._seed, Stream.CROPS, epoch, index)
         down, right = torch.randint(self._offsets, (2, self._batch_size), generator=generator)
-        image, row, column = self._strides
+        image, _, row, column = self._strides
         corners = places * image + down * row + right * column
         corners, places = torch.stack((corners, places)).to(self._device, non_blocking=True)
-        return unit_floats(self._crops.index_select(0, corners)).unsqueeze(1), self._labels[places]
+        return unit_floats(self._crops.index_select(0, corners)), self._labels[places]
 
     def _order(self, epoch: int) -> Tensor:
         """Permutation of all images, int64 [N]; the last one asked for is kept."""
@@ -89,7 +89,7 @@ class EvalBatches:
     """All images once, in the order of the file, the last batch as large as what remains.
 
     Args:
-        images: pixels uint8 [N, H, W], labels int64 [N].
+        images: pixels uint8 [N, C, H, W], labels int64 [N].
         batch_size: B.
         device: where the images are kept, as uint8, and the batches made.
     """
@@ -105,20 +105,22 @@ class EvalBatches:
         return len(self._starts)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield images, float32 [B, 1, H, W] from 0 to 1, and labels, int64 [B]."""
+        """Yield images, float32 [B, C, H, W] from 0 to 1, and labels, int64 [B]."""
         for start in self._starts:
             batch = slice(start, start + self._batch_size)
-            yield unit_floats(self._pixels[batch]).unsqueeze(1), self._labels[batch]
+            yield unit_floats(self._pixels[batch]), self._labels[batch]
 
 
 def _crops(padded: Tensor, height: int, width: int) -> Tensor:
-    """All crops of all images, [., height, width], by the place of their first pixel in memory.
+    """All crops of all images, [., C, height, width], by the place of their first pixel in memory.
 
     A view: it takes no memory, and a batch of crops is one gather along the first dimension.
     """
-    _, row, column = padded.stride()
-    last_corner = padded.numel() - (height - 1) * row - (width - 1) * column
-    return padded.as_strided((last_corner, height, width), (1, row, column))
+    channels = padded.shape[1]
+    _, channel, row, column = padded.stride()
+    last = (channels - 1) * channel + (height - 1) * row + (width - 1) * column
+    shape = (padded.numel() - last, channels, height, width)
+    return padded.as_strided(shape, (1, channel, row, column))
 
 
 def unit_floats(pixels: Tensor) -> Tensor:

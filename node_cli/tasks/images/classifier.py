@@ -33,12 +33,19 @@ class ImageClassifier(nn.Module):
         config: the ``model`` group.
         spec: how an ODE block is solved; the other models do not use it.
         classes: number of classes.
+        colours: channels of the images: 1 or 3.
     """
 
-    def __init__(self, config: ImageClassifierConfig, spec: SolveSpec, classes: int = 10) -> None:
+    def __init__(
+        self,
+        config: ImageClassifierConfig,
+        spec: SolveSpec,
+        classes: int = 10,
+        colours: int = 1,
+    ) -> None:
         super().__init__()
         make_stem = _residual_stem if config.stem == "residual" else _conv_stem
-        self.stem = make_stem(config.channels)
+        self.stem = make_stem(colours, config.channels)
         self.depth = _depth(config, spec)
         channels = config.channels
         if isinstance(config, OdeNetConfig):
@@ -52,14 +59,14 @@ class ImageClassifier(nn.Module):
         )
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits ``[N, classes]`` of images ``[N, 1, H, W]`` with values in ``[0, 1]``."""
+        """Logits ``[N, classes]`` of images ``[N, colours, H, W]`` with values in ``[0, 1]``."""
         logits: Tensor = self.head(self.depth(self.stem(images)))
         return logits
 
 
-def _conv_stem(channels: int) -> nn.Sequential:
+def _conv_stem(colours: int, channels: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(1, channels, 3),
+        nn.Conv2d(colours, channels, 3),
         group_norm(channels),
         nn.ReLU(inplace=True),
         nn.Conv2d(channels, channels, 4, stride=2, padding=1),
@@ -69,9 +76,9 @@ def _conv_stem(channels: int) -> nn.Sequential:
     )
 
 
-def _residual_stem(channels: int) -> nn.Sequential:
+def _residual_stem(colours: int, channels: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(1, channels, 3),
+        nn.Conv2d(colours, channels, 3),
         ResidualBlock(channels, stride=2),
         ResidualBlock(channels, stride=2),
     )

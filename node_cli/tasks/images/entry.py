@@ -3,6 +3,7 @@
 from node_cli.tasks.entry import TaskEntry
 from node_cli.tasks.images.schema import (
     EulerNetConfig,
+    ImageFolderConfig,
     ImageModel,
     ImagesConfig,
     OdeNetConfig,
@@ -16,7 +17,7 @@ TASKS = (
         "mnist-odenet",
         "node_cli.tasks.images.task:MnistOdeNet",
         models=(OdeNetConfig, SonodeConfig, ResNetConfig, EulerNetConfig),
-        data=(ImagesConfig,),
+        data=(ImagesConfig, ImageFolderConfig),
         ode_model="odenet",
     ),
 )

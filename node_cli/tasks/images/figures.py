@@ -21,15 +21,17 @@ def labelled_samples(
     guess: NDArray[np.int64],
     classes: Sequence[str],
     data: str,
+    inverted: bool,
 ) -> Figure:
     """Images with the predicted class; wrong ones also name the true class, in red.
 
     Args:
-        images: ``[N, H, W]``, values in ``[0, 1]``.
+        images: ``[N, H, W, C]``, values in ``[0, 1]``, grey or red, green and blue.
         truth: true classes, at least ``N``.
         guess: predicted classes, at least ``N``.
         classes: the classes' names.
         data: the name of the data set, for the title.
+        inverted: what is bright in grey images is drawn dark.
     """
     rows = -(-len(images) // _COLUMNS)
     figure = new_figure(1.1 * _COLUMNS, 1.3 * rows + 0.4)
@@ -38,7 +40,7 @@ def labelled_samples(
     for axis in axes:
         axis.set_axis_off()
     for axis, image, true, guessed in zip(axes, images, truth, guess, strict=False):
-        axis.imshow(image, cmap="gray_r", vmin=0.0, vmax=1.0)
+        axis.imshow(image, cmap="gray_r" if inverted else "gray", vmin=0.0, vmax=1.0)
         right = true == guessed
         title = classes[guessed] if right else f"{classes[guessed]} (is {classes[true]})"
         axis.set_title(title, fontsize=9, color="black" if right else "tab:red")

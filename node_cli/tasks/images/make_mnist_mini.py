@@ -47,7 +47,7 @@ def make_mnist_mini(root: Path, out: Path) -> None:
         images = read_part(root / "MNIST" / "raw", part)
         sample = images[spread_over_classes(images.labels, [size] * len(DIGITS))]
         for name, values in (
-            (image_file(part), sample.pixels),
+            (image_file(part), sample.pixels.squeeze(1)),
             (label_file(part), sample.labels.to(torch.uint8)),
         ):
             checksums[name] = write_idx(out / f"{name}.gz", values)

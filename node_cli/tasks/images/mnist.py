@@ -1,20 +1,18 @@
-"""MNIST, its sample mnist-mini and Fashion-MNIST, read whole into memory."""
+"""MNIST, its sample mnist-mini and Fashion-MNIST."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-import torch
 from torch import Tensor
 
 from node_cli.errors import DataError
 from node_cli.run_folder.own_files import absolute
 from node_cli.tasks.images.download import download
 from node_cli.tasks.images.idx import read_idx
-from node_cli.tasks.images.stratified import proportional_sizes, spread_over_classes
+from node_cli.tasks.images.labelled_images import Images, ImageSets, held_out
 
 if TYPE_CHECKING:
     from node_cli.tasks.images.schema import ImagesConfig
@@ -53,55 +51,12 @@ def label_file(part: Part) -> str:
 FILES = tuple(name for part in PARTS for name in (image_file(part), label_file(part)))
 
 
-@dataclass(frozen=True, eq=False)
-class Images:
-    """Grey images and their classes.
-
-    Attributes:
-        pixels: uint8 [N, 28, 28], 0 is the background.
-        labels: int64 [N], 0 to 9.
-    """
-
-    pixels: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def __getitem__(self, chosen: Tensor) -> Images:
-        """The images at ``chosen``, places or a mask."""
-        return Images(self.pixels[chosen], self.labels[chosen])
-
-
-@dataclass(frozen=True, eq=False)
-class ImageSets:
-    """A data set in its three parts.
-
-    Attributes:
-        name: as it stands beside every result.
-        classes: the name of each label.
-        train: images to learn from.
-        validation: training images held out to choose the best checkpoint.
-        test: images for the final figures only.
-    """
-
-    name: str
-    classes: tuple[str, ...]
-    train: Images
-    validation: Images
-    test: Images
-
-
 def load(config: ImagesConfig) -> ImageSets:
-    """Read the data set that ``config`` names.
+    """Read the data set that ``config`` names, and hold out its validation.
 
     ``mnist`` and ``fashion-mnist`` lie as torchvision lays them out, in ``<root>/MNIST/raw`` or
     ``<root>/FashionMNIST/raw``, gzipped or not; the gzipped file is taken where both exist,
     because it carries a checksum.
-
-    The validation set is made of ``config.validation`` training images: each class in proportion
-    to its count, evenly spaced over the class in file order. It does not depend on the seed, so
-    runs with different seeds are validated on the same images.
 
     Raises:
         DataError: a file is missing (or could not be downloaded), damaged, or does not hold what
@@ -117,7 +72,7 @@ def load(config: ImagesConfig) -> ImageSets:
     _complete(dataset, root, config.download)
     folder = root / dataset / "raw"
     train, test = read_part(folder, "train"), read_part(folder, "t10k")
-    return _split(config.name, classes_of(config), train, test, config.validation)
+    return held_out(config.name, classes_of(config), train, test, config.validation)
 
 
 def classes_of(config: ImagesConfig) -> tuple[str, ...]:
@@ -137,7 +92,7 @@ def load_mini(validation: int) -> ImageSets:
         train, test = (read_part(MINI_FOLDER, part, sums) for part in PARTS)
     except DataError as error:
         raise DataError(f"{error} mnist-mini is a part of node-cli: install it again.") from error
-    return _split("mnist-mini", DIGITS, train, test, validation)
+    return held_out("mnist-mini", DIGITS, train, test, validation)
 
 
 def read_part(folder: Path, part: Part, sha256: Mapping[str, str] | None = None) -> Images:
@@ -166,7 +121,7 @@ def read_part(folder: Path, part: Part, sha256: Mapping[str, str] | None = None)
         raise _wrong(labels, "at least one label", "none")
     if int(classes.max()) > 9:
         raise _wrong(labels, "labels from 0 to 9", f"a label {int(classes.max())}")
-    return Images(pixels, classes.long())
+    return Images(pixels.unsqueeze(1), classes.long())
 
 
 def read_checksums(path: Path) -> dict[str, str]:
@@ -212,18 +167,3 @@ def _wrong(path: Path, expected: str, found: str) -> DataError:
     return DataError(
         f"{path}: expected {expected}, found {found}. Delete it and download it again."
     )
-
-
-def _split(
-    name: str, classes: tuple[str, ...], train: Images, test: Images, validation: int
-) -> ImageSets:
-    if not 0 < validation < len(train):
-        raise DataError(
-            f"data.validation={validation}: must be an integer from 1 to {len(train) - 1}, because"
-            f" {name} has {len(train)} training images."
-        )
-    counts = torch.bincount(train.labels, minlength=len(classes)).tolist()
-    held_out = spread_over_classes(train.labels, proportional_sizes(counts, validation))
-    remains = torch.ones(len(train), dtype=torch.bool)
-    remains[held_out] = False
-    return ImageSets(name, classes, train[remains], train[held_out], test)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from node_cli.schema.base import Count, Positive, Text, Whole
+from node_cli.schema.base import AsTuple, BetweenZeroAndOne, Count, Positive, Text, Whole
 from node_cli.schema.data import DataSchema
 from node_cli.schema.model import ModelSchema
 from node_cli.tasks.own_settings import OwnField
@@ -18,7 +18,19 @@ if TYPE_CHECKING:
 
     from node_cli.schema.run import RunConfig
 
-TRAINING_IMAGES = {"mnist-mini": 6_000, "mnist": 60_000, "fashion-mnist": 60_000}
+TRAINING_IMAGES = {
+    "mnist-mini": 6_000,
+    "mnist": 60_000,
+    "fashion-mnist": 60_000,
+    "cifar10": 50_000,
+}
+SMALLEST_SIDE = 16  # in pixels: both stems leave at least 3x3 of it
+LARGEST_SIDE = 4096
+Side = Annotated[
+    int,
+    Field(ge=SMALLEST_SIDE, le=LARGEST_SIDE),
+    f"an integer from {SMALLEST_SIDE} to {LARGEST_SIDE}",
+]
 
 
 class ImageClassifierConfig(ModelSchema):
@@ -140,24 +152,32 @@ class EulerNetConfig(ImageClassifierConfig):
     tied: bool
 
 
-class ImagesConfig(DataSchema):
-    """Images of ten classes, and their batches.
+class LabelledImagesConfig(DataSchema):
+    """Images with classes, and their batches.
+
+    Attributes:
+        batch_size: images in a training batch.
+        eval_batch_size: images in a batch of validation or test.
+        augment: random crops of the training images.
+    """
+
+    augment: bool
+
+
+class ImagesConfig(LabelledImagesConfig):
+    """A published set of images of ten classes.
 
     Attributes:
         name: of the data set.
         root: folder of the data set's files, in torchvision's layout; null for ``mnist-mini``,
             which is inside the package.
-        batch_size: images in a training batch.
-        eval_batch_size: images in a batch of validation or test.
         validation: training images held out for validation.
-        augment: random crops of the training images.
         download: fetch the files where ``root`` does not hold them.
     """
 
-    name: Literal["mnist-mini", "mnist", "fashion-mnist"]
+    name: Literal["mnist-mini", "mnist", "fashion-mnist", "cifar10"]
     root: Text | None
     validation: Count
-    augment: bool
     download: bool
 
     @model_validator(mode="after")
@@ -175,5 +195,47 @@ class ImagesConfig(DataSchema):
             raise ValueError(
                 f"data.validation={self.validation}: must be an integer from 1 to {images - 1},"
                 f" because {self.name} has {images} training images."
+            )
+        return self
+
+
+class ImageFolderConfig(LabelledImagesConfig):
+    """Your own images, in a folder for each class.
+
+    Attributes:
+        path: of the folder that holds those of the classes, or folders ``train``, ``val`` and
+            ``test`` that hold them.
+        size: in pixels, of a square or height and width, to which the images are brought; null:
+            they are taken as they are, all of one size.
+        mode: ``grey`` or ``rgb``, to which they are converted; null: they are taken as they are,
+            all grey or all in colours.
+        validation: share of the images of each class, where there is no folder ``val``.
+        test: likewise.
+    """
+
+    name: Literal["image-folder"]
+    path: Text | None
+    size: (
+        Side
+        | Annotated[
+            tuple[Side, Side], AsTuple, f"a list of height and width, such as [{SMALLEST_SIDE},40]"
+        ]
+        | None
+    )
+    mode: Literal["grey", "rgb"] | None
+    validation: BetweenZeroAndOne
+    test: BetweenZeroAndOne
+
+    @model_validator(mode="after")
+    def _has_a_folder_and_three_parts(self) -> ImageFolderConfig:
+        if self.path is None:
+            raise ValueError(
+                "data=image-folder needs a folder: give data.path=FOLDER, which holds a folder of"
+                " PNG or JPEG images for each class."
+            )
+        if self.validation + self.test >= 1:
+            raise ValueError(
+                f"data.validation={self.validation:g} data.test={self.test:g}: together they must"
+                " be below 1, so that images are left for training."
             )
         return self

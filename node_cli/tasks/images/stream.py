@@ -9,3 +9,4 @@ class Stream(IntEnum):
     ORDER = 0
     CROPS = 1
     NOISE_IMAGES = 2
+    SPLIT = 3

@@ -1,4 +1,4 @@
-"""Classification of 28x28 images with an ODE-Net or one of its relatives."""
+"""Classification of images with an ODE-Net or one of its relatives."""
 
 from __future__ import annotations
 
@@ -14,9 +14,13 @@ from node_cli.data.random_streams import random_stream
 from node_cli.tasks.base import Audit, Batch, BestMetric, EvaluationData, Loaders, Task
 from node_cli.tasks.images.batches import EvalBatches, TrainBatches
 from node_cli.tasks.images.calibration import calibration_error, mean_entropy
+from node_cli.tasks.images.cifar10 import read_cifar10
 from node_cli.tasks.images.classifier import ImageClassifier
-from node_cli.tasks.images.mnist import HEIGHT, WIDTH, ImageSets, classes_of, load
+from node_cli.tasks.images.image_folder import read_image_folder
+from node_cli.tasks.images.labelled_images import ImageSets
+from node_cli.tasks.images.mnist import HEIGHT, WIDTH, classes_of, load
 from node_cli.tasks.images.own_images import Shape, read_own_images
+from node_cli.tasks.images.schema import ImageFolderConfig, ImagesConfig
 from node_cli.tasks.images.stream import Stream
 from node_cli.tasks.prediction import Inputs, Predictions, Question
 
@@ -24,13 +28,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from node_cli.schema.run import RunConfig
-    from node_cli.tasks.images.schema import ImageClassifierConfig, ImagesConfig
+    from node_cli.tasks.images.schema import ImageClassifierConfig
 
     class ImagesRun(RunConfig):
         """The settings of a run of this task."""
 
         model: ImageClassifierConfig
-        data: ImagesConfig
+        data: ImagesConfig | ImageFolderConfig
 
 
 _SHOWN_SAMPLES = 24
@@ -45,18 +49,22 @@ class MnistOdeNet(Task[ImageClassifier]):
     @cached_property
     def images(self) -> ImageSets:
         """The three sets of images, read once."""
-        return load(self.config.data)
+        data = self.config.data
+        if isinstance(data, ImageFolderConfig):
+            return read_image_folder(data, self.config.seed)
+        return read_cifar10(data) if data.name == "cifar10" else load(data)
 
     def build_model(self) -> ImageClassifier:
         """The network of the ``model`` group, solved as the solver groups say."""
-        return ImageClassifier(self.config.model, self.spec, classes=len(self.images.classes))
+        images = self.images
+        return ImageClassifier(self.config.model, self.spec, len(images.classes), images.channels)
 
     def model_of(self, state: Mapping[str, Any]) -> ImageClassifier:
         """Without the data, whose classes are known by their name."""
         return ImageClassifier(self.config.model, self.spec, len(classes_of(self.config.data)))
 
     def loaders(self, device: torch.device) -> Loaders:
-        """Batches of ``(images [B, 1, 28, 28], labels [B])``."""
+        """Batches of ``(images [B, C, H, W], labels [B])``."""
         data = self.config.data
         return Loaders(
             train=TrainBatches(
@@ -155,10 +163,12 @@ class MnistOdeNet(Task[ImageClassifier]):
         labels, probabilities = torch.cat(truths), torch.cat(answers)
         truth, guess = labels.numpy(), probabilities.argmax(dim=1).numpy()
         assert samples is not None
-        shown = samples[:_SHOWN_SAMPLES, 0].cpu().numpy()
+        shown = samples[:_SHOWN_SAMPLES].movedim(1, -1).cpu().numpy()
         classes = self.images.classes
+        # The images of a set of drawings are bright on black, and shown dark on white.
+        drawings = isinstance(self.config.data, ImagesConfig)
         return {
-            "samples": labelled_samples(shown, truth, guess, classes, self.data_label),
+            "samples": labelled_samples(shown, truth, guess, classes, self.data_label, drawings),
             "confusion_matrix": confusion_matrix(truth, guess, classes, self.data_label),
             "reliability": reliability_diagram(probabilities, labels, self.data_label),
             **self.curves(history),

@@ -1,3 +1,4 @@
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -5,6 +6,11 @@ import torch
 
 from node_cli.tasks.images.idx import write_idx
 from node_cli.tasks.images.mnist import PARTS, image_file, label_file
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
 
 
 def write_small_set(folder: Path, suffix: str = ".gz", train: int = 40, test: int = 20) -> None:

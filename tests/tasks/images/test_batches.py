@@ -4,44 +4,44 @@ from torch.nn import functional
 
 from node_cli.errors import DataError
 from node_cli.tasks.images.batches import CROP_PADDING, EvalBatches, TrainBatches
-from node_cli.tasks.images.mnist import Images
+from node_cli.tasks.images.labelled_images import Images
 
 CPU = torch.device("cpu")
 
 
-def numbered(count: int, height: int = 28, width: int = 28) -> Images:
+def numbered(count: int, height: int = 28, width: int = 28, channels: int = 1) -> Images:
     """Images of noise above 0 whose label is their number."""
     generator = torch.Generator().manual_seed(0)
-    shape = (count, height, width)
+    shape = (count, channels, height, width)
     pixels = torch.randint(1, 256, shape, generator=generator, dtype=torch.uint8)
     return Images(pixels, torch.arange(count))
 
 
 def naive_crops(image: torch.Tensor) -> torch.Tensor:
-    """All crops of one image at all offsets, [81, H, W], in floating point."""
-    height, width = image.shape
+    """All crops of one image at all offsets, [81, C, H, W], in floating point."""
+    height, width = image.shape[1:]
     padded = functional.pad(image.float() / 255, (CROP_PADDING,) * 4)
     offsets = range(2 * CROP_PADDING + 1)
-    return torch.stack([padded[y : y + height, x : x + width] for y in offsets for x in offsets])
+    return torch.stack([padded[:, y : y + height, x : x + width] for y in offsets for x in offsets])
 
 
 def epoch_labels(batches: TrainBatches, epoch: int) -> list[int]:
     return [int(y) for i in range(len(batches)) for y in batches.batch(epoch, i)[1]]
 
 
-@pytest.mark.parametrize(("height", "width"), [(28, 28), (5, 9)])
-def test_each_image_of_a_batch_is_one_of_its_own_crops(height, width):
-    images = numbered(50, height, width)
+@pytest.mark.parametrize(("channels", "height", "width"), [(1, 28, 28), (1, 5, 9), (3, 6, 7)])
+def test_each_image_of_a_batch_is_one_of_its_own_crops(channels, height, width):
+    images = numbered(50, height, width, channels)
     batches = TrainBatches(images, 25, True, 3, CPU)
     seen = set()
     for epoch in range(20):
         for index in range(2):
             x, y = batches.batch(epoch, index)
             assert x.dtype == torch.float32
-            assert x.shape == (25, 1, height, width)
+            assert x.shape == (25, channels, height, width)
             assert y.dtype == torch.int64
-            for image, label in zip(x[:, 0], y, strict=True):
-                same = (naive_crops(images.pixels[label]) == image).all(dim=(1, 2))
+            for image, label in zip(x, y, strict=True):
+                same = (naive_crops(images.pixels[label]) == image).all(dim=(1, 2, 3))
                 assert same.sum() == 1
                 seen.add(int(same.nonzero()))
     assert seen == set(range(81))  # 1000 draws miss one of 81 with probability below 1e-3
@@ -50,8 +50,8 @@ def test_each_image_of_a_batch_is_one_of_its_own_crops(height, width):
 def test_offsets_are_uniform():
     count = 8100
     # One bright pixel in the middle: its place in the crop is the offset.
-    pixels = torch.zeros(count, 9, 9, dtype=torch.uint8)
-    pixels[:, 4, 4] = 255
+    pixels = torch.zeros(count, 1, 9, 9, dtype=torch.uint8)
+    pixels[:, 0, 4, 4] = 255
     batches = TrainBatches(Images(pixels, torch.zeros(count).long()), count, True, 0, CPU)
     counts = batches.batch(0, 0)[0].sum(dim=(0, 1)).flatten()
     # Pearson's statistic has 80 degrees of freedom: mean 80, standard deviation 12.6.
@@ -61,7 +61,7 @@ def test_offsets_are_uniform():
 def test_without_augmentation_the_images_are_those_of_the_set():
     images = numbered(30)
     x, y = TrainBatches(images, 10, False, 0, CPU).batch(2, 1)
-    assert x[:, 0].equal(images.pixels[y].float() / 255)
+    assert x.equal(images.pixels[y].float() / 255)
 
 
 def test_pixels_are_scaled_to_the_unit_interval():
@@ -118,7 +118,7 @@ def test_epochs_and_seeds_differ_in_order_and_in_crops():
     assert all(sorted(order) == list(range(64)) for order in orders)
     assert len(set(map(tuple, orders))) == 3
     # The same images, so only the crops are left to differ.
-    same = Images(images.pixels[:1].expand(64, -1, -1), images.labels)
+    same = Images(images.pixels[:1].expand(64, -1, -1, -1), images.labels)
     crops = [TrainBatches(same, 32, True, seed, CPU) for seed in (0, 1)]
     drawn = [crops[0].batch(0, 0), crops[0].batch(0, 1), crops[0].batch(1, 0), crops[1].batch(0, 0)]
     for i in range(4):
@@ -156,7 +156,7 @@ def test_evaluation_visits_each_image_once_in_order(batch_size, sizes):
         assert [len(y) for _, y in drawn] == sizes
         assert torch.cat([y for _, y in drawn]).tolist() == list(range(20))
         x = torch.cat([x for x, _ in drawn])
-        assert x[:, 0].equal(images.pixels.float() / 255)
+        assert x.equal(images.pixels.float() / 255)
 
 
 @pytest.mark.cuda

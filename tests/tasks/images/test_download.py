@@ -4,7 +4,7 @@ import socket
 import threading
 import time
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from types import SimpleNamespace
 from urllib.error import URLError
 
@@ -16,12 +16,7 @@ from node_cli.tasks.images import download as download_module
 from node_cli.tasks.images.download import download
 from node_cli.tasks.images.mnist import FILES, load
 
-from .conftest import write_small_set
-
-
-class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
+from .conftest import QuietHandler, write_small_set
 
 
 @pytest.fixture

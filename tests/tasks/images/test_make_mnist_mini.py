@@ -30,7 +30,7 @@ def test_sample_is_evenly_spaced_over_the_file(tmp_path):
     make_mnist_mini(tmp_path, out)
     for part, step, size in (("train", 2, 600), ("t10k", 3, 100)):
         sample = read_part(out, part, read_checksums(out / CHECKSUMS))
-        numbers = sample.pixels[:, 0, 0].long() + 256 * sample.pixels[:, 0, 1].long()
+        numbers = sample.pixels[:, 0, 0, 0].long() + 256 * sample.pixels[:, 0, 0, 1].long()
         members = torch.arange(size) * step + 1  # places within a class
         expected = (10 * members[:, None] + torch.arange(10)).flatten()
         assert numbers.tolist() == expected.tolist()

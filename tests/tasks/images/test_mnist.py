@@ -45,7 +45,7 @@ def test_mini_has_equal_counts_of_each_class():
     for part, each in ((sets.train, 550), (sets.validation, 50), (sets.test, 100)):
         assert part.labels.bincount(minlength=10).tolist() == [each] * 10
         assert part.pixels.dtype == torch.uint8
-        assert part.pixels.shape == (len(part), 28, 28)
+        assert part.pixels.shape == (len(part), 1, 28, 28)
         assert part.labels.dtype == torch.int64
 
 
@@ -101,7 +101,7 @@ def test_files_are_read_from_torchvisions_layout(mnist_root):
     sets = load(config(root=mnist_root))
     stored = read_idx(mnist_root / "MNIST" / "raw" / "t10k-images-idx3-ubyte.gz")
     assert sets.name == "mnist"
-    assert sets.test.pixels.equal(stored)
+    assert sets.test.pixels[:, 0].equal(stored)
     assert sets.test.labels.tolist() == list(range(10)) * 2
 
 
