@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
+
+from torch import Tensor
 
 
 def file_digest(path: Path) -> str:
@@ -26,4 +29,13 @@ def folder_digest(folder: Path) -> str:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             digest.update(f"{path.relative_to(folder).as_posix()}\0{file_digest(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def tensor_digest(tensors: Iterable[Tensor | None]) -> str:
+    """SHA-256 of the values of tensors; those that are not there have none."""
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        if tensor is not None:
+            digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

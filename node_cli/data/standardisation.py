@@ -32,14 +32,7 @@ def mean_and_deviation(
         DataError: a column is empty, is constant up to rounding, or has numbers that are too large
             to be squared.
     """
-    known = ~np.isnan(values)
-    counts = known.sum(axis=0)
-    filled = np.where(known, values, 0.0)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        mean = filled.sum(axis=0) / counts
-        squares = np.where(known, filled - mean, 0.0) ** 2
-        deviation: NDArray[np.float64] = np.sqrt(squares.sum(axis=0) / counts)
-    largest = np.abs(filled).max(axis=0, initial=0.0)
+    counts, mean, deviation, largest = _measured(values)
     for name, count, spread, size in zip(columns, counts, deviation, largest, strict=True):
         column = f"{where}: the column {plain_text(name)}"
         if not count:
@@ -52,3 +45,31 @@ def mean_and_deviation(
                 " leave it out of the file."
             )
     return mean, deviation
+
+
+def mean_and_deviation_where_known(
+    values: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The same of data that are as they are: 0 and 1 of what is empty, 1 of what is constant.
+
+    Args:
+        values: ``[N, D]``, not numbers where they are missing.
+    """
+    counts, mean, deviation, largest = _measured(values)
+    varies = (counts > 0) & (deviation > _ROUNDING * largest)
+    return np.where(counts > 0, mean, 0.0), np.where(varies, deviation, 1.0)
+
+
+def _measured(
+    values: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Of each column: how many numbers it has, their mean and deviation, and the largest size."""
+    known = ~np.isnan(values)
+    counts = known.sum(axis=0)
+    filled = np.where(known, values, 0.0)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        mean = filled.sum(axis=0) / counts
+        squares = np.where(known, filled - mean, 0.0) ** 2
+        deviation: NDArray[np.float64] = np.sqrt(squares.sum(axis=0) / counts)
+    largest = np.abs(filled).max(axis=0, initial=0.0)
+    return counts, mean, deviation, largest

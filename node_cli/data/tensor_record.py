@@ -10,7 +10,10 @@ from torch import Tensor
 
 
 class TensorRecord:
-    """The base of a dataclass of tensors whose first dimension goes over the same examples."""
+    """The base of a dataclass of tensors whose first dimension goes over the same examples.
+
+    What is not there of all examples may be None in the place of a tensor.
+    """
 
     def __len__(self) -> int:
         """How many there are."""
@@ -26,4 +29,6 @@ class TensorRecord:
         return self._each(lambda tensor: tensor.to(device))
 
     def _each(self, change: Any) -> Self:
-        return type(self)(*(change(getattr(self, field.name)) for field in fields(self)))  # type: ignore[arg-type]
+        own = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        changed = {name: None if value is None else change(value) for name, value in own.items()}
+        return type(self)(**changed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -18,19 +18,23 @@ class ModelWithUnits(nn.Module):
     Attributes:
         units: of the data; None: nobody has told them.
         masked: values can be missing, and which are is an input.
+        classes: the name of each class that the model tells; empty: it tells none.
     """
 
     units: SeriesUnits | None = None
     masked: bool = False
+    classes: Sequence[str] = ()
 
     def get_extra_state(self) -> dict[str, Any]:
-        """The units, for the checkpoint."""
+        """The units, and the classes where there are some, for the checkpoint."""
         units = {} if self.units is None else self.units.state()
-        return {"masked": self.masked, "units": units}
+        classes = {"classes": list(self.classes)} if self.classes else {}
+        return {"masked": self.masked, "units": units, **classes}
 
     def set_extra_state(self, state: Mapping[str, Any]) -> None:
-        """Take the units from a checkpoint."""
+        """Take the units and the classes from a checkpoint."""
         self.units = SeriesUnits.from_state(state["units"]) if state["units"] else None
+        self.classes = tuple(map(str, state.get("classes", ())))
 
 
 def units_in(state: Mapping[str, Any]) -> tuple[SeriesUnits, bool] | None:
@@ -40,3 +44,8 @@ def units_in(state: Mapping[str, Any]) -> tuple[SeriesUnits, bool] | None:
     """
     kept = state.get(_KEY)
     return (SeriesUnits.from_state(kept["units"]), bool(kept["masked"])) if kept else None
+
+
+def classes_in(state: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the classes of a ``ModelWithUnits``, from its ``state_dict``."""
+    return tuple(map(str, state.get(_KEY, {}).get("classes", ())))

@@ -17,6 +17,7 @@ class SeriesFileConfig(DataSchema):
         path: of the file.
         id: the column that tells series apart.
         time: the column of times.
+        label: the column of classes, for a task that learns them; null: there is none.
         mode: ``interpolation`` hides a share of the points within each series, ``extrapolation``
             the last part of each.
         hidden: that share.
@@ -31,6 +32,7 @@ class SeriesFileConfig(DataSchema):
     path: Text | None
     id: Text
     time: Text
+    label: Text | None = None  # runs from before it have none
     mode: Literal["interpolation", "extrapolation"]
     hidden: FromZeroBelowOne
     validation: BetweenZeroAndOne
@@ -44,9 +46,23 @@ class SeriesFileConfig(DataSchema):
                 "data=csv needs a file: give data.path=FILE, a .csv with the columns id and time"
                 " and the values."
             )
-        if self.validation + self.test >= 1:
+        if self.label is not None and self.label in (self.id, self.time):
             raise ValueError(
-                f"data.validation={self.validation:g} data.test={self.test:g}: together they must"
-                " be below 1, so that series are left for training."
+                f"data.label={self.label}: this is the column of "
+                f"{'ids' if self.label == self.id else 'times'}; name another one."
             )
+        refuse_shares_of_one(self.validation, self.test)
         return self
+
+
+def refuse_shares_of_one(validation: float, test: float) -> None:
+    """Refuse shares of the series that leave none for training.
+
+    Raises:
+        ValueError: they do.
+    """
+    if validation + test >= 1:
+        raise ValueError(
+            f"data.validation={validation:g} data.test={test:g}: together they must be below 1, so"
+            " that series are left for training."
+        )

@@ -19,11 +19,13 @@ class SeriesColumns(NamedTuple):
         id: what tells series apart.
         time: of the times.
         values: of the D values.
+        label: of the classes, which are told and not read; None: there are none.
     """
 
     id: str
     time: str
     values: Sequence[str]
+    label: str | None = None
 
 
 def columns_of(data: DataSchema, values: Sequence[str]) -> SeriesColumns:
@@ -34,7 +36,7 @@ def columns_of(data: DataSchema, values: Sequence[str]) -> SeriesColumns:
         values: the names of the D values.
     """
     if isinstance(data, SeriesFileConfig):
-        return SeriesColumns(data.id, data.time, values)
+        return SeriesColumns(data.id, data.time, values, data.label)
     return SeriesColumns("id", "time", values)
 
 
@@ -52,7 +54,7 @@ def given_series(question: Question, columns: SeriesColumns) -> dict[str, Points
         DataError: the file cannot be used, or has other columns.
     """
     where = f"INPUT {question.file}"
-    found, series, _ = read_points(question.file, where, columns.id, columns.time)
+    found, series, _, _ = read_points(question.file, where, columns.id, columns.time, columns.label)
     if sorted(found) != sorted(columns.values):
         raise DataError(
             f"{where}: beside {columns.id} and {columns.time} it has the columns"

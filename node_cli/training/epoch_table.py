@@ -130,6 +130,8 @@ def _columns(best: BestMetric, values: Mapping[str, float]) -> list[_Column]:
     columns = [_Column("train loss", "loss/train"), _Column("val loss", "loss/val")]
     if best.name != "loss":
         columns.append(_Column(f"val {best}", f"{best.name}/val", percent=best.name == "accuracy"))
+    if best.name != "accuracy" and "accuracy/val" in values:
+        columns.append(_Column("val accuracy", "accuracy/val", percent=True))
     return columns + [
         _Column(name, tag, decimals=1)
         for name, tag in (("NFE-F", "nfe/forward"), ("NFE-B", "nfe/backward"))

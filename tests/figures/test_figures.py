@@ -5,10 +5,11 @@ import pytest
 from PIL import Image
 
 from node_cli.figures.canvas import new_figure
+from node_cli.figures.confusion import confusion_matrix
 from node_cli.figures.curves import curves_by_epoch
 from node_cli.figures.panels import Panel, panels
 from node_cli.tasks.densities.figures import Frame, animation
-from node_cli.tasks.images.figures import confusion_matrix, labelled_samples
+from node_cli.tasks.images.figures import labelled_samples
 
 CLASSES = tuple("0123456789")
 

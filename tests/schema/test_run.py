@@ -30,6 +30,7 @@ NEEDED = {
     "data=table": ["task=cnf-tabular", "data.path=table.csv"],
     "data=csv": ["task=latent-spirals", "data.path=series.csv"],
     "data=image-folder": ["data.path=images"],
+    "data=physionet": ["task=latent-series", "data.root=physionet"],
     "model=lagrangian": ["task=dynamics", "data=damped-oscillator"],
     "task=cnf-tabular": ["data.path=table.csv"],
     "trace=closed-form": ["task=cnf-2d"],

@@ -286,5 +286,14 @@ class ReflectionConfig(DataSchema):
 class TrajectoryFileConfig(SeriesFileConfig):
     """Trajectories in a file of your own, each series one; no value may be missing."""
 
+    @model_validator(mode="after")
+    def _has_no_classes(self) -> TrajectoryFileConfig:
+        if self.label is not None:
+            raise ValueError(
+                f"data.label={self.label}: this task learns no classes; leave it out, and the"
+                " column out of the file."
+            )
+        return self
+
 
 TrajectoryConfig = SystemConfig | ReflectionConfig | TrajectoryFileConfig

@@ -55,7 +55,7 @@ def read_trajectories(config: TrajectoryFileConfig, one_scale: bool, seed: int) 
     Raises:
         DataError: the file cannot be used; says why, and where.
     """
-    columns, series, _read_as = read_series_file(config)
+    columns, series, _, _read_as = read_series_file(config)
     _refuse_unfit(config, columns, series)
     parts = split_series(list(series.items()), config, random_stream(seed, Stream.FILE))
     train = np.concatenate([values for _, (_, values) in parts[0]])

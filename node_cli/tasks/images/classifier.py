@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
 from torch import Tensor, nn
 
 from node_cli.models.ode_solve import ODEBlock
@@ -22,6 +25,18 @@ from node_cli.tasks.images.schema import (
 )
 
 
+class SeenImages(NamedTuple):
+    """What a classifier has been trained on, so that it can be used without it.
+
+    Attributes:
+        classes: the name of each.
+        shape: channels, height and width.
+    """
+
+    classes: Sequence[str]
+    shape: tuple[int, int, int]
+
+
 class ImageClassifier(nn.Module):
     """The networks of Chen et al. 2018, section 3, as torchdiffeq's MNIST example has them.
 
@@ -34,7 +49,12 @@ class ImageClassifier(nn.Module):
         spec: how an ODE block is solved; the other models do not use it.
         classes: number of classes.
         colours: channels of the images: 1 or 3.
+
+    Attributes:
+        seen: what the images of its training were like, for its checkpoints; None: nobody has told.
     """
+
+    seen: SeenImages | None = None
 
     def __init__(
         self,
@@ -58,10 +78,32 @@ class ImageClassifier(nn.Module):
             nn.Linear(channels, classes),
         )
 
+    def get_extra_state(self) -> dict[str, Any]:
+        """What it has been trained on, for the checkpoint."""
+        if self.seen is None:
+            return {}
+        return {"classes": list(self.seen.classes), "shape": list(self.seen.shape)}
+
+    def set_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Take it from a checkpoint."""
+        self.seen = _seen(state)
+
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``[N, classes]`` of images ``[N, colours, H, W]`` with values in ``[0, 1]``."""
         logits: Tensor = self.head(self.depth(self.stem(images)))
         return logits
+
+
+def seen_in(state: Mapping[str, Any]) -> SeenImages | None:
+    """What a classifier has been trained on, from its ``state_dict``; None: it does not say."""
+    return _seen(state.get("_extra_state", {}))
+
+
+def _seen(state: Mapping[str, Any]) -> SeenImages | None:
+    if not state:
+        return None
+    channels, height, width = map(int, state["shape"])
+    return SeenImages(tuple(map(str, state["classes"])), (channels, height, width))
 
 
 def _conv_stem(colours: int, channels: int) -> nn.Sequential:

@@ -47,34 +47,6 @@ def labelled_samples(
     return figure
 
 
-def confusion_matrix(
-    truth: NDArray[np.int64], guess: NDArray[np.int64], classes: Sequence[str], data: str
-) -> Figure:
-    """How many images of each true class (rows) were given each class (columns)."""
-    n = len(classes)
-    counts = np.bincount(truth * n + guess, minlength=n * n).reshape(n, n)
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = new_figure(6.2, 5.6)
-    axis = figure.subplots()
-    picture = axis.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    figure.colorbar(picture, ax=axis, label="share of the true class")
-    for row in range(n):
-        for column in range(n):
-            if counts[row, column]:
-                shade = "white" if shares[row, column] > 0.5 else "black"
-                axis.text(
-                    column, row, counts[row, column], ha="center", va="center", color=shade,
-                    fontsize=8,
-                )  # fmt: skip
-    rotated = max(map(len, classes)) > 2
-    axis.set_xticks(range(n), classes, rotation=45 if rotated else 0)
-    axis.set_yticks(range(n), classes)
-    axis.set_xlabel("predicted class")
-    axis.set_ylabel("true class")
-    axis.set_title(f"{data}: validation accuracy {(truth == guess).mean():.2%}")
-    return figure
-
-
 def reliability_diagram(probabilities: Tensor, labels: Tensor, data: str) -> Figure:
     """How often answers are right against how sure they are, and how many are so sure.
 

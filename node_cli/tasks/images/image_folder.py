@@ -12,8 +12,10 @@ from torch import Tensor
 from node_cli.data.random_streams import random_stream
 from node_cli.errors import DataError
 from node_cli.free_memory import free_bytes, readable
+from node_cli.tasks.images.batches import unit_floats
 from node_cli.tasks.images.image_file import Form, form_of, read_pixels
 from node_cli.tasks.images.labelled_images import Images, ImageSets
+from node_cli.tasks.images.own_images import Shape
 from node_cli.tasks.images.schema import SMALLEST_SIDE
 from node_cli.tasks.images.stream import Stream
 
@@ -55,6 +57,43 @@ def read_image_folder(config: ImageFolderConfig, seed: int) -> ImageSets:
     form = _common_form(files, config)
     sets = {part: _images(classes, names, form) for part, classes in parts.items()}
     return ImageSets(config.name, tuple(names), sets["train"], sets["val"], sets["test"])
+
+
+def holds_pictures(path: Path) -> bool:
+    """Whether it is a folder, or a file with a name as of an image that is read here."""
+    return path.is_dir() or path.suffix.lower() in _READ
+
+
+def read_like(path: Path, config: ImageFolderConfig, shape: Shape) -> tuple[Tensor, list[str]]:
+    """Images to be classified, converted as ``config`` says.
+
+    Args:
+        path: of a file, or of a folder with files in it and in the folders in it.
+        config: of the run.
+        shape: of the images of the run.
+
+    Returns:
+        float32 ``[N, C, H, W]`` from 0 to 1, and the name of each.
+
+    Raises:
+        DataError: there is no image, or one cannot be read or is unlike those of the run.
+    """
+    if not path.exists():
+        raise DataError(f"INPUT {path}: there is no such file or folder.")
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if _read(file))
+    if not files:
+        raise DataError(f"INPUT {path}: there is no PNG or JPEG image in this folder.")
+    pixels = []
+    for file in files:
+        form = form_of(file, config.mode, config.size)
+        if Shape(form.channels, form.height, form.width) != shape:
+            raise DataError(
+                f"INPUT {file}: this image is {form.colours}, of {form.size} pixels; the run was"
+                f" trained on {shape}. Convert it first."
+            )
+        pixels.append(_planes(file, form))
+    names = [str(file.relative_to(path)) if file != path else file.name for file in files]
+    return unit_floats(torch.stack(pixels)), names
 
 
 def _parts(folder: Path, where: str) -> dict[str, Classes]:
@@ -121,6 +160,10 @@ def _images_in(folder: Path, where: str) -> list[Path]:
 def _entries(folder: Path) -> list[Path]:
     """What lies in a folder, by name; not what file managers hide there."""
     return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _read(path: Path) -> bool:
+    return path.suffix.lower() in _READ and not path.name.startswith(".")
 
 
 def _is_image(path: Path) -> bool:

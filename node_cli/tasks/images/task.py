@@ -15,8 +15,8 @@ from node_cli.tasks.base import Audit, Batch, BestMetric, EvaluationData, Loader
 from node_cli.tasks.images.batches import EvalBatches, TrainBatches
 from node_cli.tasks.images.calibration import calibration_error, mean_entropy
 from node_cli.tasks.images.cifar10 import read_cifar10
-from node_cli.tasks.images.classifier import ImageClassifier
-from node_cli.tasks.images.image_folder import read_image_folder
+from node_cli.tasks.images.classifier import ImageClassifier, SeenImages, seen_in
+from node_cli.tasks.images.image_folder import holds_pictures, read_image_folder, read_like
 from node_cli.tasks.images.labelled_images import ImageSets
 from node_cli.tasks.images.mnist import HEIGHT, WIDTH, classes_of, load
 from node_cli.tasks.images.own_images import Shape, read_own_images
@@ -54,14 +54,37 @@ class MnistOdeNet(Task[ImageClassifier]):
             return read_image_folder(data, self.config.seed)
         return read_cifar10(data) if data.name == "cifar10" else load(data)
 
+    @property
+    def about_data(self) -> list[str]:
+        """What was found in the user's own folder."""
+        if not isinstance(self.config.data, ImageFolderConfig):
+            return []
+        images = self.images
+        counts = [len(part) for part in (images.train, images.validation, images.test)]
+        height, width = images.train.pixels.shape[-2:]
+        colours = "grey" if images.channels == 1 else "in colours"
+        return [
+            f"{sum(counts):,} images of {len(images.classes)} classes, {height}x{width}, {colours}:"
+            f" {counts[0]:,} for training, {counts[1]:,} for validation, {counts[2]:,} for the test"
+        ]
+
     def build_model(self) -> ImageClassifier:
         """The network of the ``model`` group, solved as the solver groups say."""
-        images = self.images
-        return ImageClassifier(self.config.model, self.spec, len(images.classes), images.channels)
+        _, channels, height, width = self.images.train.pixels.shape
+        return self._model(SeenImages(self.images.classes, (channels, height, width)))
 
     def model_of(self, state: Mapping[str, Any]) -> ImageClassifier:
-        """Without the data, whose classes are known by their name."""
-        return ImageClassifier(self.config.model, self.spec, len(classes_of(self.config.data)))
+        """Without the data: the checkpoint says what they were like, or their name does."""
+        data, seen = self.config.data, seen_in(state)
+        if seen is None and isinstance(data, ImagesConfig):
+            seen = SeenImages(classes_of(data), (1, HEIGHT, WIDTH))
+        return self.build_model() if seen is None else self._model(seen)
+
+    def _model(self, seen: SeenImages) -> ImageClassifier:
+        colours = seen.shape[0]
+        model = ImageClassifier(self.config.model, self.spec, len(seen.classes), colours)
+        model.seen = seen
+        return model
 
     def loaders(self, device: torch.device) -> Loaders:
         """Batches of ``(images [B, C, H, W], labels [B])``."""
@@ -131,8 +154,16 @@ class MnistOdeNet(Task[ImageClassifier]):
         )
 
     def inputs(self, model: ImageClassifier, question: Question) -> Inputs:
-        """Images of an IDX, NumPy or PNG file, or of a folder of these; no labels."""
-        images, names = read_own_images(question.file, Shape(1, HEIGHT, WIDTH))
+        """Images of an IDX, NumPy or PNG file, or of a folder of these; no labels.
+
+        Those of a run on a folder of images are converted as the run's own were.
+        """
+        assert model.seen is not None
+        data, shape = self.config.data, Shape(*model.seen.shape)
+        if isinstance(data, ImageFolderConfig) and holds_pictures(question.file):
+            images, names = read_like(question.file, data, shape)
+        else:
+            images, names = read_own_images(question.file, shape)
         unknown = torch.full((len(images),), -1)
         return Inputs((images, unknown), {"image": names} if names else {})
 
@@ -140,7 +171,8 @@ class MnistOdeNet(Task[ImageClassifier]):
         """The probability of each class, and the most probable class."""
         images, _ = batch
         probabilities = model(images).double().softmax(dim=1)
-        classes = classes_of(self.config.data)
+        assert model.seen is not None
+        classes = model.seen.classes
         found = [classes[place] for place in probabilities.argmax(dim=1).tolist()]
         columns = [f"p({name})" for name in classes]
         return Predictions(columns, probabilities, labels={"class": found})
@@ -149,11 +181,8 @@ class MnistOdeNet(Task[ImageClassifier]):
         self, model: ImageClassifier, data: EvaluationData, history: Sequence[Mapping[str, float]]
     ) -> dict[str, Figure]:
         """Samples with predictions, the confusion matrix and the curves over epochs."""
-        from node_cli.tasks.images.figures import (
-            confusion_matrix,
-            labelled_samples,
-            reliability_diagram,
-        )
+        from node_cli.figures.confusion import confusion_matrix
+        from node_cli.tasks.images.figures import labelled_samples, reliability_diagram
 
         truths, answers, samples = [], [], None
         for images, labels in data:

@@ -16,7 +16,7 @@ from node_cli.tasks.asked_times import merged
 from node_cli.tasks.series.observed import ROLES, Series
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AskedSeries(Series):
     """Series of which some points are to be predicted.
 
@@ -31,8 +31,8 @@ class AskedSeries(Series):
 
 def all_asked(series: Series, at: Tensor) -> AskedSeries:
     """Series that are predicted at all of their points, whose times ``[N, P]`` the user knows."""
-    own = (series.times, series.values, series.truth, series.known, series.roles)
-    return AskedSeries(*own, series.roles > 0, at)
+    own = (series.times, series.values, series.truth, series.known, series.roles, series.labels)
+    return AskedSeries(*own, asked=series.roles > 0, at=at)
 
 
 def asked_series(
@@ -65,7 +65,7 @@ def asked_series(
         known[i, torch.from_numpy(places)] = there
     standard = units.model_values(values) * known
     times = units.model_times(at) * (roles > 0)
-    return AskedSeries(times, standard, standard, known, roles, wanted, at)
+    return AskedSeries(times, standard, standard, known, roles, asked=wanted, at=at)
 
 
 def _roles(

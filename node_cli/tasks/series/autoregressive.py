@@ -12,6 +12,7 @@ from node_cli.models.mlp_field import MlpField
 from node_cli.models.model_with_units import ModelWithUnits
 from node_cli.models.ode_solve import OdeSolve
 from node_cli.solving import SolveSpec
+from node_cli.tasks.series.class_scores import class_head
 from node_cli.tasks.series.latent_series import gaussian_log_likelihood
 from node_cli.tasks.series.observed import ROLES, Series
 from node_cli.tasks.series.schema import AutoregressiveConfig
@@ -23,10 +24,13 @@ class Prediction(NamedTuple):
     Attributes:
         mean: predicted values ``[B, P, D]``.
         log_likelihood: of the observed points, each given those before it, in nats, ``[B]``.
+        logits: of the classes, from the state after the last observed point, ``[B, C]``; None:
+            there are no classes.
     """
 
     mean: Tensor
     log_likelihood: Tensor
+    logits: Tensor | None = None
 
 
 class Autoregressive(ModelWithUnits):
@@ -45,10 +49,16 @@ class Autoregressive(ModelWithUnits):
         dimensions: D.
         masked: values can be missing, and which are is an input.
         spec: how the ODE is solved.
+        classes: C, how many kinds of series there are to be told apart; 0: none.
     """
 
     def __init__(
-        self, config: AutoregressiveConfig, dimensions: int, masked: bool, spec: SolveSpec
+        self,
+        config: AutoregressiveConfig,
+        dimensions: int,
+        masked: bool,
+        spec: SolveSpec,
+        classes: int = 0,
     ) -> None:
         super().__init__()
         self._gaps, self.masked = config.gaps, masked
@@ -66,6 +76,7 @@ class Autoregressive(ModelWithUnits):
             self.log_noise: Tensor = nn.Parameter(log_noise)
         else:
             self.register_buffer("log_noise", log_noise)
+        self.head = class_head(config.hidden, config.hidden, classes) if classes else None
 
     def forward(self, series: Series) -> Prediction:
         """Predictions at all points, in the order of time, from the observed ones before each."""
@@ -74,24 +85,25 @@ class Autoregressive(ModelWithUnits):
         gaps = ((series.times - before) * (series.roles > 0)).unsqueeze(-1)
         everything = bool((series.observed.any(dim=-1) | (series.roles == 0)).all())
         if everything and self.rate is None and self.field is None:
-            mean = self._all_at_once(series, gaps)
+            mean, states = self._all_at_once(series, gaps)
         else:
-            mean = self._one_by_one(series, gaps)
+            mean, states = self._one_by_one(series, gaps)
         counted = series.observed
-        return Prediction(
-            mean, gaussian_log_likelihood(series.values, mean, self.log_noise, counted)
-        )
+        log_likelihood = gaussian_log_likelihood(series.values, mean, self.log_noise, counted)
+        logits = None if self.head is None else self.head(_last_of(states, counted))
+        return Prediction(mean, log_likelihood, logits)
 
-    def _all_at_once(self, series: Series, gaps: Tensor) -> Tensor:
+    def _all_at_once(self, series: Series, gaps: Tensor) -> tuple[Tensor, Tensor]:
         """Where every point is observed and nothing happens between them: one fused layer."""
         inputs = self._inputs(series.values, series.known, gaps)
-        states, _ = self.recurrent(inputs)
-        states = torch.cat((torch.zeros_like(states[:, :1]), states[:, :-1]), dim=1)
-        return self._decoded(states, gaps)
+        after, _ = self.recurrent(inputs)
+        before = torch.cat((torch.zeros_like(after[:, :1]), after[:, :-1]), dim=1)
+        return self._decoded(before, gaps), after
 
-    def _one_by_one(self, series: Series, gaps: Tensor) -> Tensor:
+    def _one_by_one(self, series: Series, gaps: Tensor) -> tuple[Tensor, Tensor]:
+        """Predicted values at all points, and the states after them, ``[B, P, hidden]``."""
         state = series.values.new_zeros(len(series), self.recurrent.hidden_size)
-        means = []
+        means, states = [], []
         observed = series.observed
         guessed = series.known | (series.roles != ROLES["observed"]).unsqueeze(-1)
         for place in range(series.roles.shape[1]):
@@ -104,7 +116,8 @@ class Autoregressive(ModelWithUnits):
             inputs = self._inputs(seen, guessed[:, place], gap)
             _, read = self.recurrent(inputs.unsqueeze(1), state.unsqueeze(0))
             state = read.squeeze(0)
-        return torch.stack(means, dim=1)
+            states.append(state)
+        return torch.stack(means, dim=1), torch.stack(states, dim=1)
 
     def _between(self, state: Tensor, gap: Tensor) -> Tensor:
         if self.rate is not None:
@@ -139,3 +152,12 @@ def predictable(series: Series) -> Tensor:
     """Points before which one is observed, bool ``[B, P]``; others cannot be told from the past."""
     seen = series.observed.any(dim=-1)
     return seen.cumsum(dim=1) - seen.long() > 0
+
+
+def _last_of(states: Tensor, observed: Tensor) -> Tensor:
+    """The state after the last observed point of each series, ``[B, hidden]``; 0 without one."""
+    seen = observed.any(dim=-1)
+    places = torch.arange(seen.shape[1], device=seen.device)
+    last = torch.where(seen, places, 0).max(dim=1).values
+    chosen = torch.gather(states, 1, last.view(-1, 1, 1).expand(-1, 1, states.shape[-1]))
+    return chosen.squeeze(1) * seen.any(dim=1, keepdim=True)

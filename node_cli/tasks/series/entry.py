@@ -2,9 +2,13 @@
 
 from node_cli.tasks.entry import TaskEntry
 from node_cli.tasks.series.schema import (
+    ArchiveConfig,
     AutoregressiveConfig,
+    GlucoseConfig,
+    HopperConfig,
     LatentOdeConfig,
     PeriodicConfig,
+    PhysionetConfig,
     RnnVaeConfig,
     SeriesTableConfig,
     SpiralsConfig,
@@ -17,7 +21,15 @@ TASKS = tuple(
         name,
         "node_cli.tasks.series.task:LatentSeries",
         models=(LatentOdeConfig, RnnVaeConfig, AutoregressiveConfig),
-        data=(SpiralsConfig, PeriodicConfig, SeriesTableConfig),
+        data=(
+            SpiralsConfig,
+            PeriodicConfig,
+            SeriesTableConfig,
+            GlucoseConfig,
+            ArchiveConfig,
+            HopperConfig,
+            PhysionetConfig,
+        ),
         ode_model="latent-ode",
     )
     for name in ("latent-series", "latent-spirals")

@@ -15,6 +15,7 @@ from node_cli.figures.canvas import new_figure
 Floats = NDArray[np.float32]
 
 _COLUMNS = 3
+_CURVES = 3  # values that are drawn against the time
 _PARTS = {
     "observed": ("-", "tab:red", "inside of the observed interval"),
     "forward": ("--", "tab:purple", "forwards in time"),
@@ -30,6 +31,7 @@ class Shown(NamedTuple):
         truth: ``[P, D]``.
         values: what was measured, ``[P, D]``.
         observed: which points the model was shown, bool ``[P]``.
+        known: where there is a value, bool ``[P, D]``.
         samples: predictions from samples of the posterior, ``[K, P, D]``.
         parts: of each point: ``observed`` (or between observed points), ``forward``, ``backward``.
     """
@@ -38,6 +40,7 @@ class Shown(NamedTuple):
     truth: Floats
     values: Floats
     observed: NDArray[np.bool_]
+    known: NDArray[np.bool_]
     samples: Floats
     parts: NDArray[np.str_]
 
@@ -45,7 +48,8 @@ class Shown(NamedTuple):
 def reconstructions(shown: Sequence[Shown], title: str) -> Figure:
     """Truth, observations, and predictions inside, before and after the observed interval.
 
-    Two values are drawn against each other, as many as there are otherwise against the time.
+    Two values are drawn against each other. Otherwise they are drawn against the time; of many
+    values those three of which most is known.
     """
     rows = -(-len(shown) // _COLUMNS)
     figure = new_figure(3.4 * _COLUMNS, 3.1 * rows + 0.7)
@@ -80,7 +84,7 @@ def latent_trajectories(states: Floats, groups: NDArray[np.int64], title: str) -
     figure = new_figure(5.0, 4.4)
     axis = figure.subplots()
     for path, group in zip(plane, groups, strict=True):
-        style, colour = (("-", "tab:blue"), ("--", "tab:orange"))[int(group) % 2]
+        style, colour = ("-", "--")[int(group) % 2], f"C{int(group) % 10}"
         axis.plot(path[:, 0], path[:, 1], style, color=colour, linewidth=0.8)
         axis.plot(path[0, 0], path[0, 1], "o", color=colour, markersize=3)
     axis.set_xlabel("first principal component of z(t)")
@@ -123,22 +127,27 @@ def _in_the_plane(axis: Axes, series: Shown) -> None:
 
 
 def _against_time(axis: Axes, series: Shown) -> None:
-    for column in range(series.truth.shape[1]):
-        first = column == 0
-        axis.plot(
-            series.times, series.truth[:, column], color="0.75", linewidth=3,
-            label="truth" if first else None,
-        )  # fmt: skip
-        for name, (style, colour, label) in _PARTS.items():
-            part = series.parts == name
-            for number, sample in enumerate(series.samples):
-                axis.plot(
-                    series.times[part], sample[part, column], style, color=colour, linewidth=1.2,
-                    alpha=0.8, label=label if first and number == 0 and part.any() else None,
-                )  # fmt: skip
-        seen = series.observed
-        axis.scatter(
-            series.times[seen], series.values[seen, column], s=8, color="black", zorder=3,
-            label="observed" if first else None,
-        )  # fmt: skip
+    most_known = np.argsort(-series.known.sum(axis=0), kind="stable")[:_CURVES]
+    for number, column in enumerate(sorted(most_known)):
+        _one_value(axis, series, column, first=number == 0)
     axis.set_xlabel("time", fontsize=8)
+
+
+def _one_value(axis: Axes, series: Shown, column: int, first: bool) -> None:
+    known = series.known[:, column]
+    axis.plot(
+        series.times[known], series.truth[known, column], color="0.75", linewidth=3,
+        label="truth" if first else None,
+    )  # fmt: skip
+    for name, (style, colour, label) in _PARTS.items():
+        part = series.parts == name
+        for number, sample in enumerate(series.samples):
+            axis.plot(
+                series.times[part], sample[part, column], style, color=colour, linewidth=1.2,
+                alpha=0.8, label=label if first and number == 0 and part.any() else None,
+            )  # fmt: skip
+    seen = series.observed & known
+    axis.scatter(
+        series.times[seen], series.values[seen, column], s=8, color="black", zorder=3,
+        label="observed" if first else None,
+    )  # fmt: skip

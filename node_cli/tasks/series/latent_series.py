@@ -14,6 +14,7 @@ from node_cli.models.mlp_field import MlpField
 from node_cli.models.model_with_units import ModelWithUnits
 from node_cli.models.ode_solve import OdeSolve
 from node_cli.solving import SolveSpec
+from node_cli.tasks.series.class_scores import class_head
 from node_cli.tasks.series.observed import Series
 from node_cli.tasks.series.recognition import Encoder, OdeRnnEncoder, Posterior, RecurrentEncoder
 from node_cli.tasks.series.schema import LatentOdeConfig, RnnVaeConfig, VariationalConfig
@@ -27,12 +28,14 @@ class Reconstruction(NamedTuple):
         log_likelihood: of the observed points, in nats, ``[K, B]``.
         samples: z at time 0, ``[K, B, L]``.
         posterior: where they are from.
+        logits: of the classes, from each sample, ``[K, B, C]``; None: there are no classes.
     """
 
     mean: Tensor
     log_likelihood: Tensor
     samples: Tensor
     posterior: Posterior
+    logits: Tensor | None = None
 
 
 class LatentSeriesModel(ModelWithUnits, ABC):
@@ -41,17 +44,24 @@ class LatentSeriesModel(ModelWithUnits, ABC):
     .. math:: z_0 \sim q(z_0 | x), \quad z(t) \text{ from } z_0, \quad
               x(t) \sim \mathcal N(g(z(t)), \sigma^2)
 
-    (Chen et al. 2018, section 5.)
+    (Chen et al. 2018, section 5.) With classes, a head on :math:`z_0` tells them (Rubanova et al.
+    2019, section 4.3).
 
     Args:
         config: the ``model`` group.
         dimensions: D, values at each time.
         masked: values can be missing.
         spec: how the encoder's ODE is solved, where it has one.
+        classes: C, how many kinds of series there are to be told apart; 0: none.
     """
 
     def __init__(
-        self, config: VariationalConfig, dimensions: int, masked: bool, spec: SolveSpec
+        self,
+        config: VariationalConfig,
+        dimensions: int,
+        masked: bool,
+        spec: SolveSpec,
+        classes: int = 0,
     ) -> None:
         super().__init__()
         self.masked = masked
@@ -66,6 +76,7 @@ class LatentSeriesModel(ModelWithUnits, ABC):
             self.log_noise: Tensor = nn.Parameter(log_noise)
         else:
             self.register_buffer("log_noise", log_noise)
+        self.head = class_head(config.latent, config.decoder_hidden, classes) if classes else None
 
     def forward(self, series: Series, samples: int = 1) -> Reconstruction:
         """Predictions at all points of the series, from the observed ones.
@@ -85,7 +96,8 @@ class LatentSeriesModel(ModelWithUnits, ABC):
         log_likelihood = about_times + gaussian_log_likelihood(
             series.values, mean, self.log_noise, series.observed
         )
-        return Reconstruction(mean, log_likelihood, z0, posterior)
+        logits = None if self.head is None else self.head(z0)
+        return Reconstruction(mean, log_likelihood, z0, posterior, logits)
 
     @abstractmethod
     def trajectories(self, series: Series, z0: Tensor) -> tuple[Tensor, Tensor]:
@@ -111,9 +123,14 @@ class LatentOde(LatentSeriesModel):
     """
 
     def __init__(
-        self, config: LatentOdeConfig, dimensions: int, masked: bool, spec: SolveSpec
+        self,
+        config: LatentOdeConfig,
+        dimensions: int,
+        masked: bool,
+        spec: SolveSpec,
+        classes: int = 0,
     ) -> None:
-        super().__init__(config, dimensions, masked, spec)
+        super().__init__(config, dimensions, masked, spec, classes)
         self.solve = OdeSolve(spec)
         self.field = MlpField(config.latent, config.hidden, "elu")
         self.intensity = nn.Linear(config.latent, 1) if config.poisson else None
@@ -173,9 +190,14 @@ class RnnVae(LatentSeriesModel):
     """A GRU that is told the time from point to point, in the place of the latent ODE."""
 
     def __init__(
-        self, config: RnnVaeConfig, dimensions: int, masked: bool, spec: SolveSpec
+        self,
+        config: RnnVaeConfig,
+        dimensions: int,
+        masked: bool,
+        spec: SolveSpec,
+        classes: int = 0,
     ) -> None:
-        super().__init__(config, dimensions, masked, spec)
+        super().__init__(config, dimensions, masked, spec, classes)
         self.start = nn.Linear(config.latent, config.hidden)
         self.recurrent = nn.GRU(1, config.hidden, batch_first=True)
 

@@ -29,6 +29,7 @@ class Series(TensorRecord):
         known: where there is a value, bool ``[N, P, D]``.
         roles: of each point, ``[N, P]``, as in ``ROLES``: only observed points are shown to a
             model; the others lie between them or beyond, forwards or backwards in time.
+        labels: the class of each, int64 ``[N]``, -1 where nobody knows it; None: there are none.
     """
 
     times: Tensor
@@ -36,6 +37,7 @@ class Series(TensorRecord):
     truth: Tensor
     known: Tensor
     roles: Tensor
+    labels: Tensor | None = None
 
     @property
     def observed(self) -> Tensor:
@@ -80,6 +82,7 @@ class Series(TensorRecord):
             torch.gather(self.truth, 1, wide) * kept.unsqueeze(-1),
             torch.gather(self.known, 1, wide) & kept.unsqueeze(-1),
             torch.gather(self.roles, 1, order) * kept,
+            self.labels,
         )
 
 

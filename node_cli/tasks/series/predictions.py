@@ -57,16 +57,18 @@ def predictions_of(
 
     Latent-variable models have the mean over samples of the posterior, and bounds between which a
     share of them lies. The others have no samples, and say nothing of a point before which they see
-    none.
+    none. Where there are classes, each row has their probabilities, and the most probable class.
     """
     asked, units = series.asked, model.units
     assert units is not None
     if isinstance(model, Autoregressive):
         asked = asked & predictable(series)
         found = {"{}": model(series).mean.double().cpu()}
+        logits = None if model.head is None else model(series.only("observed")).logits
     else:
         assert isinstance(config.model, VariationalConfig)
-        curves = model(series, question.samples or config.model.iwae_samples).mean.cpu()
+        said = model(series, question.samples or config.model.iwae_samples)
+        curves, logits = said.mean.cpu(), said.logits
         bounds = (1 - question.band) / 2, (1 + question.band) / 2
         low, high = torch.from_numpy(np.quantile(curves.double().numpy(), bounds, axis=0))
         found = {"{}": curves.mean(dim=0).double(), "{}_low": low, "{}_high": high}
@@ -76,7 +78,14 @@ def predictions_of(
     values = torch.stack(own, dim=-1).flatten(start_dim=1)
     times = series.at[asked].cpu().unsqueeze(1)
     of = asked.nonzero()[:, 0]
-    return Predictions([columns.time, *names], torch.cat((times, values), dim=1), of)
+    if logits is None:
+        return Predictions([columns.time, *names], torch.cat((times, values), dim=1), of)
+    answers = logits.double().softmax(dim=-1).reshape(-1, *logits.shape[-2:]).mean(dim=0).cpu()
+    names += [f"p({name})" for name in model.classes]
+    guesses = [model.classes[place] for place in answers.argmax(dim=-1).tolist()]
+    told = {"class": [guesses[number] for number in of.tolist()]}
+    rows = torch.cat((times, values, answers[of.cpu()]), dim=1)
+    return Predictions([columns.time, *names], rows, of, told)
 
 
 def _refuse_missing(given: Mapping[str, Points], columns: SeriesColumns) -> None:

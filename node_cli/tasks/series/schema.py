@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from node_cli.schema.base import (
+    MOST,
     AsTuple,
+    BetweenZeroAndOne,
     Count,
     FromZeroBelowOne,
     NonNegative,
     Positive,
+    Text,
 )
 from node_cli.schema.data import DataSchema
 from node_cli.schema.model import ModelSchema
-from node_cli.schema.series_file import SeriesFileConfig
+from node_cli.schema.series_file import SeriesFileConfig, refuse_shares_of_one
 
+CLASS_WEIGHT = 100.0  # in the YAML files too; runs from before there were classes name none
+SomePoints = Annotated[int, Field(ge=2, le=MOST), f"an integer >= 2 and <= {MOST}"]
 GRID_POINTS = 100  # of the observed interval of a spiral or of a periodic series
 
 
@@ -73,7 +79,123 @@ class SeriesTableConfig(SeriesFileConfig):
         return self
 
 
-SeriesConfig = SpiralsConfig | PeriodicConfig | SeriesTableConfig
+class PublishedSeriesConfig(DataSchema):
+    """Series that somebody has published, or that a published simulator gives.
+
+    Attributes:
+        mode: ``interpolation`` hides a share of the points within each series, ``extrapolation``
+            the last part of each.
+        hidden: that share.
+        batch_size: series in a training batch.
+        eval_batch_size: series in a batch of validation or test.
+    """
+
+    mode: Literal["interpolation", "extrapolation"]
+    hidden: FromZeroBelowOne
+
+
+class GlucoseConfig(PublishedSeriesConfig):
+    """One person's glucose, in parts of days.
+
+    Attributes:
+        hours: of a part.
+        points: kept of each part, at random; null: all, about 11 an hour.
+        validation: share of the parts for validation.
+        test: share of the parts for the test, the last ones.
+    """
+
+    name: Literal["glucose"]
+    hours: Literal[1, 2, 3, 4, 6, 8, 12, 24]
+    points: SomePoints | None
+    validation: BetweenZeroAndOne
+    test: BetweenZeroAndOne
+
+    @model_validator(mode="after")
+    def _leaves_days_for_training(self) -> GlucoseConfig:
+        refuse_shares_of_one(self.validation, self.test)
+        return self
+
+
+class ArchiveConfig(PublishedSeriesConfig):
+    """Series with classes of the UEA archive, with its own test set.
+
+    Attributes:
+        validation: share of the training series of each class for validation.
+    """
+
+    name: Literal["japanese-vowels", "basic-motions"]
+    validation: BetweenZeroAndOne
+
+
+class HopperConfig(PublishedSeriesConfig):
+    """Flights of a hopper, simulated.
+
+    Attributes:
+        series: for training.
+        validation: series for validation.
+        test: series for the test.
+        points: of each series, 0.005 s apart.
+    """
+
+    name: Literal["hopper"]
+    series: Count
+    validation: Count
+    test: Count
+    points: SomePoints
+
+
+class PhysionetConfig(PublishedSeriesConfig):
+    """Stays in intensive care of the PhysioNet Challenge 2012.
+
+    Attributes:
+        root: folder of its files.
+        sets: that are read, of a, b and c.
+        quantum: times are brought to multiples of so many hours; 0: they are left as they are.
+        validation: share of the stays for validation.
+        test: share of the stays for the test.
+    """
+
+    name: Literal["physionet"]
+    root: Text | None
+    sets: Annotated[
+        tuple[Literal["a", "b", "c"], ...],
+        AsTuple,
+        Field(min_length=1),
+        "a list of a, b and c, such as [a]",
+    ]
+    quantum: NonNegative
+    validation: BetweenZeroAndOne
+    test: BetweenZeroAndOne
+
+    @property
+    def own_file(self) -> Path | None:
+        """The folder of its files."""
+        return None if self.root is None else Path(self.root)
+
+    @model_validator(mode="after")
+    def _has_files_and_three_parts(self) -> PhysionetConfig:
+        if self.root is None:
+            raise ValueError(
+                "data=physionet needs the files of the PhysioNet Challenge 2012: give"
+                " data.root=PATH, a folder with set-a and Outcomes-a.txt in it."
+            )
+        if len(set(self.sets)) < len(self.sets):
+            raise ValueError(f"data.sets=[{','.join(self.sets)}]: name each set once.")
+        refuse_shares_of_one(self.validation, self.test)
+        return self
+
+
+RealSeriesConfig = (
+    SeriesTableConfig | GlucoseConfig | ArchiveConfig | HopperConfig | PhysionetConfig
+)
+SeriesConfig = SpiralsConfig | PeriodicConfig | RealSeriesConfig
+
+
+def has_classes(config: SeriesConfig) -> bool:
+    """Whether the series have classes, which models learn beside the values."""
+    if isinstance(config, SeriesTableConfig):
+        return config.label is not None
+    return isinstance(config, ArchiveConfig | PhysionetConfig)
 
 
 class VariationalConfig(ModelSchema):
@@ -92,6 +214,7 @@ class VariationalConfig(ModelSchema):
         kl_warmup: share of the run over which the weight of the KL rises from 0 to 1.
         samples: of the posterior, for each series and step.
         iwae_samples: of the importance-weighted bound in the evaluation (Burda et al. 2016).
+        class_weight: of the cross-entropy, beside the negative ELBO, where series have classes.
     """
 
     latent: Count
@@ -104,6 +227,7 @@ class VariationalConfig(ModelSchema):
     kl_warmup: FromZeroBelowOne
     samples: Count
     iwae_samples: Count
+    class_weight: NonNegative = CLASS_WEIGHT
 
     @property
     def solves_an_ode(self) -> bool:
@@ -148,6 +272,8 @@ class AutoregressiveConfig(ModelSchema):
             decay, or an ODE (ODE-RNN).
         noise: standard deviation of the Gaussian likelihood.
         learn_noise: it is a parameter and starts at the value given.
+        class_weight: of the cross-entropy, beside the negative log-likelihood, where series have
+            classes.
     """
 
     name: Literal["rnn", "rnn-decay", "ode-rnn"]
@@ -155,6 +281,7 @@ class AutoregressiveConfig(ModelSchema):
     gaps: bool
     noise: Positive
     learn_noise: bool
+    class_weight: NonNegative = CLASS_WEIGHT
 
     @property
     def solves_an_ode(self) -> bool:

@@ -1,7 +1,8 @@
-"""A user's own series: a CSV file in long form."""
+"""Series of different lengths and units, as tensors: standardised, padded, partly hidden."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,30 +10,48 @@ import numpy as np
 import torch
 
 from node_cli.data.random_streams import random_stream
-from node_cli.data.series_file import Points, read_series_file, split_series
+from node_cli.data.series_file import Named, read_series_file, split_series
 from node_cli.data.series_units import SeriesUnits
-from node_cli.data.standardisation import mean_and_deviation
+from node_cli.data.standardisation import mean_and_deviation, mean_and_deviation_where_known
 from node_cli.errors import DataError
+from node_cli.tasks.series.archive import read_archive
 from node_cli.tasks.series.asked_series import AskedSeries, all_asked
+from node_cli.tasks.series.class_scores import UNKNOWN
+from node_cli.tasks.series.collection import Collection, with_classes
+from node_cli.tasks.series.glucose import read_glucose
+from node_cli.tasks.series.hopper import simulate_hopper
 from node_cli.tasks.series.observed import ROLES, Series
-from node_cli.tasks.series.schema import SeriesTableConfig
+from node_cli.tasks.series.physionet import read_physionet
+from node_cli.tasks.series.schema import (
+    ArchiveConfig,
+    GlucoseConfig,
+    HopperConfig,
+    PhysionetConfig,
+    RealSeriesConfig,
+    SeriesTableConfig,
+)
 from node_cli.tasks.series.stream import Stream
 
 
 @dataclass(frozen=True)
 class SeriesTable:
-    """The series of a file.
+    """The series of a run.
 
     Attributes:
-        parts: training, validation and test; times start at 0 with the file's earliest, and the
+        parts: training, validation and test; times start at 0 with the earliest of all, and the
             values are standardised by mean and deviation of the training values.
         units: how they were changed.
         ids: of the test.
+        classes: the name of each class; empty: there are none.
+        source: what the series are and under which licence; empty: they were made, or are the
+            user's own.
     """
 
     parts: list[AskedSeries]
     units: SeriesUnits
     ids: list[str]
+    classes: Sequence[str] = ()
+    source: str = ""
 
 
 def made(parts: Sequence[Series]) -> SeriesTable:
@@ -43,45 +62,72 @@ def made(parts: Sequence[Series]) -> SeriesTable:
     return SeriesTable(asked, units, list(map(str, range(count))))
 
 
-def read_series(config: SeriesTableConfig, seed: int) -> SeriesTable:
+def read_series(config: RealSeriesConfig, seed: int) -> SeriesTable:
     """Read, split, hide and standardise.
 
-    Every row is a point: the id of its series, its time, and values, of which empty ones are
-    missing. The rows of a series stand in the order of time.
-
     Raises:
-        DataError: the file is missing, lacks a column, or a time or a value is wrong; with the
-            line.
+        DataError: a file or a package is missing, or something in it is wrong; says what.
     """
-    columns, series, _read_as = read_series_file(config)
-    parts = split_series(list(series.items()), config, random_stream(seed, Stream.SPLIT))
-    if len(parts[0]) < config.batch_size:
+    found = _collection(config, seed)
+    if len(found.parts[0]) < config.batch_size:
         raise DataError(
-            f"data.batch_size={config.batch_size}: must be at most {len(parts[0])}, the number of"
-            " training series that data.validation and data.test leave."
+            f"data.batch_size={config.batch_size}: must be at most {len(found.parts[0])}, the"
+            " number of training series that data.validation and data.test leave."
         )
-    train = np.concatenate([values for _, (_, values) in parts[0]])
-    mean, std = mean_and_deviation(train, columns, f"data.path={config.path}", "training series")
-    earliest = min(float(times[0]) for times, _ in series.values())
-    units = SeriesUnits(columns, torch.from_numpy(mean), torch.from_numpy(std), earliest)
+    train = np.concatenate([values for _, (_, values) in found.parts[0]])
+    if isinstance(config, SeriesTableConfig):
+        where = f"data.path={config.path}"
+        mean, std = mean_and_deviation(train, found.columns, where, "training series")
+    else:
+        mean, std = mean_and_deviation_where_known(train)
+    earliest = min(float(times[0]) for part in found.parts for _, (times, _) in part)
+    units = SeriesUnits(found.columns, torch.from_numpy(mean), torch.from_numpy(std), earliest)
     stream = random_stream(seed, Stream.SPLIT, 1)
-    padded = [_padded([points for _, points in part], units, config, stream) for part in parts]
-    return SeriesTable(padded, units, [name for name, _ in parts[2]])
+    padded = [
+        _padded(part, None if found.labels is None else found.labels[i], units, config, stream)
+        for i, part in enumerate(found.parts)
+    ]
+    ids = [name for name, _ in found.parts[2]]
+    return SeriesTable(padded, units, ids, found.classes, found.source)
+
+
+def _collection(config: RealSeriesConfig, seed: int) -> Collection:
+    if isinstance(config, GlucoseConfig):
+        return read_glucose(config, seed)
+    if isinstance(config, ArchiveConfig):
+        return read_archive(config, seed)
+    if isinstance(config, HopperConfig):
+        return simulate_hopper(config, seed)
+    if isinstance(config, PhysionetConfig):
+        return read_physionet(config, seed)
+    columns, series, labels, _read_as = read_series_file(config)
+    stream = random_stream(seed, Stream.SPLIT)
+    if config.label is None:
+        return Collection(columns, split_series(list(series.items()), config, stream))
+    classes = sorted(set(labels.values()), key=_natural_order)
+    labelled = [
+        ((name, points), classes.index(labels[name]) if name in labels else UNKNOWN)
+        for name, points in series.items()
+    ]
+    shares = [config.validation, config.test]
+    where = f"data.path={config.path} data.label={config.label}"
+    return with_classes(columns, labelled, classes, shares, stream, where)
 
 
 def _padded(
-    part: list[Points],
+    part: Sequence[Named],
+    labels: Sequence[int] | None,
     units: SeriesUnits,
-    config: SeriesTableConfig,
+    config: RealSeriesConfig,
     stream: torch.Generator,
 ) -> AskedSeries:
-    longest = max(len(times) for times, _ in part)
+    longest = max(len(times) for _, (times, _) in part)
     shape = (len(part), longest)
     times, roles = torch.zeros(shape), torch.zeros(shape, dtype=torch.int64)
     own_times = torch.zeros(shape, dtype=torch.float64)
     values = torch.zeros(*shape, len(units.columns))
     known = torch.zeros(*shape, len(units.columns), dtype=torch.bool)
-    for i, (at, measured) in enumerate(part):
+    for i, (_, (at, measured)) in enumerate(part):
         n = len(at)
         standard = units.model_values(torch.from_numpy(measured))
         own_times[i, :n] = torch.from_numpy(at)
@@ -95,5 +141,14 @@ def _padded(
         else:
             own[torch.randperm(n, generator=stream)[:hidden]] = ROLES["unseen"]
         roles[i, :n] = own
-    series = Series(times, values, values.clone(), known, roles)
+    classes = None if labels is None else torch.tensor(labels)
+    series = Series(times, values, values.clone(), known, roles, classes)
     return all_asked(series, own_times)
+
+
+def _natural_order(label: str) -> tuple[float, str]:
+    """Numbers by their value, and before other texts."""
+    try:
+        return float(label), label
+    except ValueError:
+        return math.inf, label

@@ -10,3 +10,5 @@ class Stream(IntEnum):
     SPIRALS = 6
     PERIODIC = 7
     SPLIT = 8
+    KEPT = 9
+    HOPPER = 10

@@ -7,18 +7,20 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from node_cli.data.batches import OrderedBatches
+from node_cli.data.digest import tensor_digest
 from node_cli.data.series_units import SeriesUnits
-from node_cli.models.model_with_units import units_in
+from node_cli.models.model_with_units import classes_in, units_in
+from node_cli.schema.run import RunConfig
 from node_cli.solving import record_solves, total
 from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
 from node_cli.tasks.given_series import columns_of
 from node_cli.tasks.prediction import Inputs, Predictions, Question
 from node_cli.tasks.series.autoregressive import Autoregressive, predictable
+from node_cli.tasks.series.class_scores import UNKNOWN, answer_scores, scores
 from node_cli.tasks.series.latent_series import (
     LatentOde,
     LatentSeriesModel,
@@ -35,6 +37,7 @@ from node_cli.tasks.series.schema import (
     SeriesConfig,
     SpiralsConfig,
     VariationalConfig,
+    has_classes,
 )
 from node_cli.tasks.series.series_table import SeriesTable, made, read_series
 from node_cli.tasks.series.stream import Stream
@@ -43,8 +46,6 @@ from node_cli.tasks.series.synthetic import periodic, spirals
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from node_cli.schema.run import RunConfig
-    from node_cli.tasks.series.figures import Shown
     from node_cli.tasks.series.schema import SeriesConfig, SeriesModelConfig
 
     class SeriesRun(RunConfig):
@@ -60,7 +61,6 @@ _SCORED: tuple[Role, ...] = ("observed", "unseen", "forward", "backward")
 _SHOWN_SERIES = 6
 _SHOWN_SAMPLES = 3
 _SHOWN_LATENT = 40
-_WALK = 7
 
 
 class LatentSeries(Task[SeriesModel]):
@@ -69,6 +69,11 @@ class LatentSeries(Task[SeriesModel]):
     config: SeriesRun
     best: BestMetric = BestMetric("loss", "min", "negative ELBO", "nats a series")
     asks = frozenset({"input", "times", "samples"})
+
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__(config)
+        if has_classes(self.config.data):
+            self.best = BestMetric("cross_entropy", "min", "cross-entropy", "nats a series")
 
     @cached_property
     def table(self) -> SeriesTable:
@@ -84,28 +89,55 @@ class LatentSeries(Task[SeriesModel]):
             return made(periodic(data, seed))
         return read_series(data, seed)
 
+    @property
+    def about_data(self) -> Sequence[str]:
+        """Where published series are from and under which licence, and how many there are."""
+        table = self.table
+        if not table.source:
+            return ()
+        train, validation, test = map(len, table.parts)
+        points = sum(int((part.roles > 0).sum()) for part in table.parts)
+        width = len(table.units.columns)
+        values = f"{width} values" if width > 1 else "one value"
+        of = f", of {len(table.classes)} classes" if table.classes else ""
+        return (
+            f"{self.config.data.name}: {table.source}",
+            f"{train:,} series for training, {validation:,} for validation, {test:,} for the test;"
+            f" {points:,} points of {values}{of}",
+        )
+
+    @cached_property
+    def data_digest(self) -> str | None:
+        """SHA-256 of the user's own data, or of the series that a package gave."""
+        if self.config.data.own_file is not None or not self.table.source:
+            return super().data_digest
+        parts = self.table.parts
+        return tensor_digest(
+            tensor for part in parts for tensor in (part.times, part.values, part.labels)
+        )
+
     def build_model(self) -> SeriesModel:
         """The model of the ``model`` group."""
         masked = any(
             bool((part.roles > 0).unsqueeze(-1).expand_as(part.known)[~part.known].any())
             for part in self.table.parts
         )
-        return self._model(self.table.units, masked)
+        return self._model(self.table.units, masked, self.table.classes)
 
     def model_of(self, state: Mapping[str, Any]) -> SeriesModel:
-        """Without the data, whose units the checkpoint has."""
+        """Without the data, whose units and classes the checkpoint has."""
         kept = units_in(state)
-        return self.build_model() if kept is None else self._model(*kept)
+        return self.build_model() if kept is None else self._model(*kept, classes_in(state))
 
-    def _model(self, units: SeriesUnits, masked: bool) -> SeriesModel:
+    def _model(self, units: SeriesUnits, masked: bool, classes: Sequence[str]) -> SeriesModel:
         config, spec, dimensions = self.config.model, self.spec, len(units.columns)
         if isinstance(config, LatentOdeConfig):
-            model: SeriesModel = LatentOde(config, dimensions, masked, spec)
+            model: SeriesModel = LatentOde(config, dimensions, masked, spec, len(classes))
         elif isinstance(config, RnnVaeConfig):
-            model = RnnVae(config, dimensions, masked, spec)
+            model = RnnVae(config, dimensions, masked, spec, len(classes))
         else:
-            model = Autoregressive(config, dimensions, masked, spec)
-        model.units = units
+            model = Autoregressive(config, dimensions, masked, spec, len(classes))
+        model.units, model.classes = units, classes
         return model
 
     def loaders(self, device: torch.device) -> Loaders:
@@ -119,13 +151,16 @@ class LatentSeries(Task[SeriesModel]):
         """The mean negative ELBO of a series in nats, or its negative log-likelihood.
 
         Of a latent-variable model the KL counts by its weight at this point of the run. Only
-        observed points take part.
+        observed points take part. Where series have classes, the cross-entropy is added with
+        ``model.class_weight``.
         """
         series: Series = batch.only("observed")
         if isinstance(model, Autoregressive):
             with record_solves() as solves:
-                loss = -model(series).log_likelihood.mean()
-            return loss, {"nfe_encoder": torch.tensor(float(total(solves).nfe_forward))}
+                said = model(series)
+            loss, of_classes = self._with_classes(-said.log_likelihood.mean(), said.logits, series)
+            nfe = torch.tensor(float(total(solves).nfe_forward))
+            return loss, {**of_classes, "nfe_encoder": nfe}
         config = self.config.model
         assert isinstance(config, VariationalConfig)
         with record_solves() as encoding:
@@ -134,13 +169,25 @@ class LatentSeries(Task[SeriesModel]):
         with record_solves() as decoding:
             found = model.decode(series, z0, posterior)
         weight = min(1.0, self.progress / config.kl_warmup) if config.kl_warmup else 1.0
-        loss, divergence = negative_elbo(found, weight)
-        return loss.mean(), {
+        elbo, divergence = negative_elbo(found, weight)
+        loss, of_classes = self._with_classes(elbo.mean(), found.logits, series)
+        return loss, {
+            **of_classes,
             "kl_from_prior": divergence.detach().mean(),
             "noise": model.log_noise.detach().exp(),
             "nfe_encoder": torch.tensor(float(total(encoding).nfe_forward)),
             "nfe_decoder": torch.tensor(float(total(decoding).nfe_forward)),
         }
+
+    def _with_classes(
+        self, loss: Tensor, logits: Tensor | None, series: Series
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss with the weighted cross-entropy of the classes, where there are classes."""
+        if logits is None or series.labels is None:
+            return loss, {}
+        entropy, accuracy = answer_scores(logits, series.labels)
+        weighted = loss + self.config.model.class_weight * entropy
+        return weighted, {"cross_entropy": entropy.detach(), "accuracy": accuracy}
 
     def evaluate(self, model: SeriesModel, batches: Iterable[Batch]) -> dict[str, float]:
         """``loss`` with the whole KL, and errors at the points of each role.
@@ -151,13 +198,19 @@ class LatentSeries(Task[SeriesModel]):
         Latent-variable models predict the mean over ``model.iwae_samples`` samples of the
         posterior, and have ``kl_from_prior`` and the importance-weighted bound ``iwae`` too. The
         others predict each point from those before it, the first one not at all.
+
+        Where series have classes, there are ``cross_entropy`` in nats, ``accuracy`` and ``roc_auc``
+        of the mean probabilities over these samples, and ``loss`` has the cross-entropy in it.
         """
         sums: dict[str, float] = {}
         squares = dict.fromkeys(_SCORED, (0.0, 0))
         count = 0
+        answers: list[tuple[Tensor, Tensor]] = []
         for series in batches:
             count += len(series)
-            mean, values = self._predicted(model, series)
+            mean, values, probabilities = self._predicted(model, series)
+            if probabilities is not None and series.labels is not None:
+                answers.append((probabilities.cpu(), series.labels.cpu()))
             for name, value in values.items():
                 sums[name] = sums.get(name, 0.0) + float(value.double().sum())
             for role in _SCORED:
@@ -173,6 +226,9 @@ class LatentSeries(Task[SeriesModel]):
                 metrics[f"rmse_{role}"] = (error / points) ** 0.5
         if "rmse_unseen" in metrics:
             metrics["mse_unseen"] = metrics.pop("rmse_unseen") ** 2
+        if answers:
+            metrics |= scores(*(torch.cat(parts) for parts in zip(*answers, strict=True)))
+            metrics["loss"] += self.config.model.class_weight * metrics["cross_entropy"]
         return metrics
 
     def inputs(self, model: SeriesModel, question: Question) -> Inputs:
@@ -190,16 +246,16 @@ class LatentSeries(Task[SeriesModel]):
         history: Sequence[Mapping[str, float]],
     ) -> dict[str, Figure]:
         """Reconstructions, latent trajectories, a walk through the latent space, and curves."""
+        from node_cli.figures.confusion import confusion_matrix
         from node_cli.figures.curves import curves_by_epoch
-        from node_cli.tasks.series.figures import latent_trajectories, latent_walk, reconstructions
+        from node_cli.tasks.series.drawing import latent_figures, shown_series
+        from node_cli.tasks.series.figures import reconstructions
 
         assert isinstance(data, OrderedBatches)
         label = self.data_label
-        shown = data.examples[:_SHOWN_SERIES]
+        shown = shown_series(model, data.examples[:_SHOWN_SERIES], _SHOWN_SAMPLES)
         drawn = {
-            "reconstructions": reconstructions(
-                self._shown(model, shown), f"{label}, validation: epoch {len(history)}"
-            ),
+            "reconstructions": reconstructions(shown, f"{label}, validation: epoch {len(history)}"),
             "loss_per_epoch": curves_by_epoch(
                 history,
                 {"loss/train": "training", "loss/val": "validation"},
@@ -221,28 +277,45 @@ class LatentSeries(Task[SeriesModel]):
                 label,
             ),
         }
+        if self.table.classes:
+            answers = torch.cat([self._answers(model, series) for series in data])
+            labels = data.examples.labels
+            drawn["confusion_matrix"] = confusion_matrix(
+                labels[labels != UNKNOWN].cpu().numpy(),
+                answers.argmax(dim=-1)[labels != UNKNOWN].cpu().numpy(),
+                self.table.classes,
+                label,
+            )
+            drawn["accuracy_per_epoch"] = curves_by_epoch(
+                history,
+                {"accuracy/train": "training", "accuracy/val": "validation"},
+                "accuracy",
+                label,
+            )
         if isinstance(model, LatentOde):
             series = data.examples[:_SHOWN_LATENT]
-            posterior = model.encoder(series)
-            states, _ = model.trajectories(series, posterior.mean.unsqueeze(0))
-            groups = self._groups(series)
-            drawn["latent_trajectories"] = latent_trajectories(
-                states[0].cpu().numpy(),
-                groups.cpu().numpy(),
-                f"{label}: latent trajectories, by direction",
-            )
-            if series.values.shape[-1] == 2 and len(groups.unique()) == 2:
-                curves = self._walk(model, series, posterior.mean, groups)
-                drawn["latent_walk"] = latent_walk(
-                    curves.cpu().numpy(),
-                    f"{label}: a straight line from one direction to the other in z(0)",
-                )
+            drawn |= latent_figures(model, series, self.config.data, label)
         return drawn
 
-    def _predicted(self, model: SeriesModel, series: Series) -> tuple[Tensor, dict[str, Tensor]]:
-        """Predicted values ``[B, P, D]`` at all points, and metrics of each series, ``[B]``."""
+    def _answers(self, model: SeriesModel, series: Series) -> Tensor:
+        _, _, answers = self._predicted(model, series)
+        assert answers is not None
+        return answers
+
+    def _predicted(
+        self, model: SeriesModel, series: Series
+    ) -> tuple[Tensor, dict[str, Tensor], Tensor | None]:
+        """What a model says of series.
+
+        Returns:
+            Values ``[B, P, D]`` at all points, metrics of each series, ``[B]``, and probabilities
+            of the classes, float64 ``[B, C]``, where there are classes.
+        """
         if isinstance(model, Autoregressive):
-            return model(series).mean, {"loss": -model(series.only("observed")).log_likelihood}
+            seen = model(series.only("observed"))
+            logits = seen.logits
+            answers = None if logits is None else logits.double().softmax(dim=-1)
+            return model(series).mean, {"loss": -seen.log_likelihood}, answers
         config = self.config.model
         assert isinstance(config, VariationalConfig)
         found = model(series, config.iwae_samples)
@@ -252,47 +325,6 @@ class LatentSeries(Task[SeriesModel]):
             "kl_from_prior": divergence,
             "iwae": importance_weighted_bound(found),
         }
-        return found.mean.mean(dim=0), values
-
-    def _shown(self, model: SeriesModel, series: Series) -> list[Shown]:
-        from node_cli.tasks.series.figures import Shown
-
-        if isinstance(model, Autoregressive):
-            samples = model(series).mean.unsqueeze(0)
-        else:
-            samples = model(series, _SHOWN_SAMPLES).mean
-        names = {number: role for role, number in ROLES.items()}
-        shown = []
-        for i in range(len(series)):
-            there = series.roles[i] > 0
-            if isinstance(model, Autoregressive):
-                there &= series.roles[i] != ROLES["backward"]
-            parts = [names[number] for number in series.roles[i][there].tolist()]
-            inside = ["observed" if part == "unseen" else part for part in parts]
-            shown.append(
-                Shown(
-                    series.times[i][there].cpu().numpy(),
-                    series.truth[i][there].cpu().numpy(),
-                    series.values[i][there].cpu().numpy(),
-                    (series.roles[i][there] == ROLES["observed"]).cpu().numpy(),
-                    samples[:, i][:, there].cpu().numpy(),
-                    np.array(inside),
-                )
-            )
-        return shown
-
-    def _groups(self, series: Series) -> Tensor:
-        """Which way a spiral turns, ``[B]``; 0 for other data."""
-        if series.values.shape[-1] != 2 or not isinstance(self.config.data, SpiralsConfig):
-            return torch.zeros(len(series), dtype=torch.int64)
-        # Clockwise spirals run around (-5, 0), the others around (5, 0), and end beyond.
-        return (series.truth[:, :, 0].mean(dim=1) > 0).long()
-
-    def _walk(self, model: LatentOde, series: Series, means: Tensor, groups: Tensor) -> Tensor:
-        first, second = (int((groups == group).nonzero()[0]) for group in (0, 1))
-        share = torch.linspace(0, 1, _WALK, device=means.device).view(-1, 1)
-        z0 = torch.lerp(means[first], means[second], share)
-        alike = series[torch.full((_WALK,), first)]
-        states, _ = model.trajectories(alike, z0.unsqueeze(0))
-        curves: Tensor = model.decoder(states)[0]
-        return curves
+        logits = found.logits
+        answers = None if logits is None else logits.double().softmax(dim=-1).mean(dim=0)
+        return found.mean.mean(dim=0), values, answers

@@ -215,3 +215,42 @@ def test_a_bad_table_of_series_is_told_with_its_line(table, text, fragments):
         table(text)
     for fragment in ("series.csv", *fragments):
         assert fragment in str(raised.value)
+
+
+KINDS = [*((f"s{i}", (10, 9)[i % 2]) for i in range(10)), ("u", "")]
+LABELLED = "\n".join(
+    f"{name},{t},{place + t},{label if t != 1 else ''}"
+    for place, (name, label) in enumerate(KINDS)
+    for t in range(3)
+)
+
+
+def test_classes_of_a_table(table):
+    found = table(f"id,time,wave,kind\n{LABELLED}\n", label="kind")
+    assert found.units.columns == ["wave"]
+    assert found.classes == ["9", "10"]  # in the order of numbers
+    assert [len(part) for part in found.parts] == [7, 2, 2]
+    assert [sorted(part.labels.tolist()) for part in found.parts] == [
+        [-1, 0, 0, 0, 1, 1, 1],
+        [0, 1],
+        [0, 1],
+    ]
+    for part in found.parts:
+        start = found.units.own_values(part.truth)[:, 0, 0].round().long()
+        expected = torch.where(start == 10, -1, 1 - start % 2)
+        assert part.labels.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(
+    ("label", "text", "says"),
+    [
+        ("sort", LABELLED, r"there is no column sort; .*Give data.label=NAME"),
+        ("kind", LABELLED.replace("s3,0,3,9", "s3,0,3,10"), "line 13: kind is 9, and 10 in a row"),
+        ("kind", LABELLED.replace(",9\n", ",10\n"), "its series have only one class, 10"),
+        ("kind", LABELLED.replace("s3,0,3,9", "s3,0,3,x").replace("s3,2,5,9", "s3,2,5,x"),
+         "the class x has 1 series; it needs at least 3"),
+    ],
+)  # fmt: skip
+def test_a_table_whose_classes_cannot_be_used(table, label, text, says):
+    with pytest.raises(DataError, match=says):
+        table(f"id,time,wave,kind\n{text}\n", label=label)
