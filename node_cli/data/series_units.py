@@ -18,13 +18,15 @@ class SeriesUnits:
         columns: names of the D values.
         centre: what was subtracted from values, float64 ``[D]``.
         scale: by which they were divided then, float64 ``[D]``.
-        start: the time that became 0.
+        start: the time that became 0; None: the first of each series.
+        time_scale: by which times were divided then.
     """
 
     columns: Sequence[str]
     centre: Tensor
     scale: Tensor
-    start: float = 0.0
+    start: float | None = 0.0
+    time_scale: float = 1.0
 
     @classmethod
     def unchanged(cls, columns: Sequence[str]) -> SeriesUnits:
@@ -50,7 +52,14 @@ class SeriesUnits:
         ):
             raise TypeError("these are no units of series")
         middle, spread = (torch.tensor(own, dtype=torch.float64) for own in (centre, scale))
-        return cls(columns, middle, spread, float(state["start"]))
+        start = state["start"]
+        return cls(
+            columns,
+            middle,
+            spread,
+            None if start is None else float(start),
+            float(state.get("time_scale", 1.0)),  # checkpoints from before it have none
+        )
 
     def state(self) -> dict[str, Any]:
         """As plain values, for a checkpoint."""
@@ -59,15 +68,22 @@ class SeriesUnits:
             "centre": self.centre.tolist(),
             "scale": self.scale.tolist(),
             "start": self.start,
+            "time_scale": self.time_scale,
         }
 
     def model_values(self, values: Tensor) -> Tensor:
         """Values of the user, float64 ``[..., D]``, in the units of the model, float32."""
         return ((values - self.centre) / self.scale).float()
 
-    def model_times(self, times: Tensor) -> Tensor:
-        """Times of the user, float64, in the units of the model, float32."""
-        return (times - self.start).float()
+    def model_times(self, times: Tensor, first: Tensor) -> Tensor:
+        """Times of the user, float64, in the units of the model, float32.
+
+        Args:
+            times: ``[..., P]``.
+            first: the first time that is known of each series, float64 ``[..., 1]``.
+        """
+        origin = first if self.start is None else self.start
+        return ((times - origin) / self.time_scale).float()
 
     def own_values(self, values: Tensor) -> Tensor:
         """Values of the model ``[..., D]``, in the units of the user, float64."""

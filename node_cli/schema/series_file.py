@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from node_cli.schema.base import MOST, BetweenZeroAndOne, FromZeroBelowOne, Text
+from node_cli.schema.base import MOST, BetweenZeroAndOne, FromZeroBelowOne, Positive, Text
 from node_cli.schema.data import DataSchema
 
 
@@ -18,6 +18,10 @@ class SeriesFileConfig(DataSchema):
         id: the column that tells series apart.
         time: the column of times.
         label: the column of classes, for a task that learns them; null: there is none.
+        time_scale: times are divided by it for the model; null: found, 1 where training series span
+            1 to 20 units. What is reported is in the units of the file.
+        origin: the time that is 0 for the model: the earliest of the ``file``, the first of each
+            ``series``, or the latter where the series are far apart (``auto``).
         mode: ``interpolation`` hides a share of the points within each series, ``extrapolation``
             the last part of each.
         hidden: that share.
@@ -33,6 +37,8 @@ class SeriesFileConfig(DataSchema):
     id: Text
     time: Text
     label: Text | None = None  # runs from before it have none
+    time_scale: Positive | None = 1.0  # runs from before these two have neither
+    origin: Literal["auto", "file", "series"] = "file"
     mode: Literal["interpolation", "extrapolation"]
     hidden: FromZeroBelowOne
     validation: BetweenZeroAndOne

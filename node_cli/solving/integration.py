@@ -41,7 +41,7 @@ class Integrator:
         self._spec, self._search = spec, search
         self.stepper = stepper_of(spec)
         self._control = StepControl(
-            spec.method, spec.rtol, spec.atol, norm, spec.min_step, spec.max_steps
+            spec.method, spec.rtol, spec.atol, norm, spec.shortest_step, spec.max_steps
         )
         self._step_size = spec.length_of_steps(span) if spec.kind == "fixed" else 0.0
 

@@ -66,6 +66,7 @@ class SolveSpec:
         order: of an Adams method of fixed order.
         backward: what the continuous adjoint does otherwise.
         backend: ``native``, our own solvers, or ``torchdiffeq``, the reference for them.
+        time_unit: what a unit of ``t`` is in the units in which the lengths of steps are given.
 
     Raises:
         ValueError: there is no such solver, adjoint mode or backend.
@@ -84,6 +85,7 @@ class SolveSpec:
     order: int = 4
     backward: BackwardSpec = BackwardSpec()
     backend: Backend = "native"
+    time_unit: float = 1.0
 
     def __post_init__(self) -> None:
         _refuse_unknown("method", self.method, METHODS)
@@ -147,16 +149,12 @@ class SolveSpec:
 
     def in_units_of(self, time: float) -> SolveSpec:
         """The same solve where ``time`` is the unit of ``t``."""
+        return replace(self, time_unit=self.time_unit * time)
 
-        def scaled(length: float | None) -> float | None:
-            return None if length is None else length / time
-
-        return replace(
-            self,
-            step_size=scaled(self.step_size),
-            min_step=scaled(self.min_step),
-            backward=replace(self.backward, step_size=scaled(self.backward.step_size)),
-        )
+    @property
+    def shortest_step(self) -> float | None:
+        """``min_step``, in units of ``t``."""
+        return None if self.min_step is None else self.min_step / self.time_unit
 
     def adjoint_spec(self) -> SolveSpec:
         """The spec by which the continuous adjoint is solved."""
@@ -194,7 +192,7 @@ class SolveSpec:
             raise SolverError(
                 f"{self.method} takes fixed steps: give solver.step_size or solver.num_steps."
             )
-        return self.step_size
+        return self.step_size / self.time_unit
 
 
 def _refuse_unknown(name: str, given: str, known: Iterable[str]) -> None:

@@ -376,8 +376,8 @@ def test_a_spec_in_other_units_of_time_takes_the_same_steps():
         step_size=0.5, min_step=1e-3, backward=BackwardSpec(method="rk4", step_size=0.1)
     )
     scaled = spec.in_units_of(10.0)
-    assert (scaled.step_size, scaled.min_step) == (0.05, 1e-4)
-    assert scaled.backward.step_size == pytest.approx(0.01)
+    assert (scaled.length_of_steps(1.0), scaled.shortest_step) == (0.05, 1e-4)
+    assert scaled.adjoint_spec().length_of_steps(1.0) == pytest.approx(0.01)
 
 
 def test_an_atol_of_zero_that_cannot_be_met_is_named():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from node_cli.errors import SolverError
@@ -67,6 +67,14 @@ class SdeSpec:
                 raise ValueError(no_such(name, name, given, sorted(SDE_METHODS)))
         if self.adjoint not in ("direct", "full"):
             raise ValueError(no_such("adjoint", "adjoint", self.adjoint, ["direct", "full"]))
+
+    def in_units_of(self, time: float) -> SdeSpec:
+        """The same solve where ``time`` is the unit of ``t``."""
+
+        def scaled(length: float | None) -> float | None:
+            return None if length is None else length / time
+
+        return replace(self, step_size=scaled(self.step_size), min_step=scaled(self.min_step))
 
     @classmethod
     def from_config(cls, config: RunConfig) -> SdeSpec:

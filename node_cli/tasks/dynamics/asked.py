@@ -67,7 +67,7 @@ def _from_first(
     states[:, 0] = units.model_values(torch.from_numpy(first))
     there = torch.ones_like(wanted)
     unknown = torch.full_like(states, float("nan"))
-    times = units.model_times(at)
+    times = units.model_times(at, at[:, :1])
     return AskedTrajectories(times, states, states, unknown, there, there, wanted, at)
 
 

@@ -20,10 +20,10 @@ from node_cli.figures.gif import animated_gif
 from node_cli.tasks.dynamics.system import Floats
 
 if TYPE_CHECKING:
+    from node_cli.tasks.dynamics.asked import AskedTrajectories
     from node_cli.tasks.dynamics.long_run import LongRun
     from node_cli.tasks.dynamics.model import DynamicsModel
     from node_cli.tasks.dynamics.system import System
-    from node_cli.tasks.dynamics.trajectories import Trajectories
 
 _COLOURS = ("tab:blue", "tab:orange", "tab:green")
 _MOST_VALUES = 4
@@ -46,14 +46,14 @@ class Portrait:
     """
 
     system: System
-    shown: Trajectories
+    shown: AskedTrajectories
     predicted: Floats
     model: DynamicsModel
 
     @property
     def times(self) -> Floats:
-        """``[N, P]``."""
-        return self.shown.times.double().cpu().numpy()
+        """``[N, P]``, as the user has them."""
+        return self.shown.at.cpu().numpy()
 
     @property
     def truth(self) -> Floats:

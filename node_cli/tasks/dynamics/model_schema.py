@@ -134,6 +134,12 @@ def _needs_velocities(model: str, config: RunConfig) -> Iterator[str]:
 
 def keeps_positions(model: ModelSchema) -> bool:
     """Whether a model takes the second half of a state for velocities or momenta of the first."""
-    return isinstance(model, HamiltonianConfig | LagrangianConfig) or (
-        isinstance(model, SecondOrderConfig) and model.velocity == "observed"
-    )
+    return second_half(model) is not None
+
+
+def second_half(model: ModelSchema) -> Literal["momenta", "velocities"] | None:
+    """What a model takes the second half of a state for; None: for values like the others."""
+    if isinstance(model, HamiltonianConfig):
+        return "momenta"
+    observed = isinstance(model, SecondOrderConfig) and model.velocity == "observed"
+    return "velocities" if observed or isinstance(model, LagrangianConfig) else None

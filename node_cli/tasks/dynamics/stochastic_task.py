@@ -21,7 +21,7 @@ from node_cli.tasks.dynamics.stream import Stream
 from node_cli.tasks.dynamics.system import Floats, System, UnknownSystem
 from node_cli.tasks.dynamics.systems import system_of
 from node_cli.tasks.dynamics.trajectories import Trajectories, make_trajectories
-from node_cli.tasks.dynamics.trajectory_file import read_trajectories
+from node_cli.tasks.dynamics.trajectory_file import TrajectoryTable, read_trajectories
 from node_cli.tasks.dynamics.windows import ManyPasses, Window, Windows
 
 if TYPE_CHECKING:
@@ -48,11 +48,19 @@ class StochasticDynamics(Task[SdeModel]):
     best: BestMetric = BestMetric("loss", "min", "negative log-likelihood of an increment")
 
     @cached_property
+    def _table(self) -> TrajectoryTable | None:
+        """The user's own paths; None: they are made."""
+        data = self.config.data
+        if isinstance(data, SystemConfig):
+            return None
+        return read_trajectories(data, None, self.config.seed)
+
+    @cached_property
     def _data(self) -> tuple[System, Sequence[Trajectories]]:
-        data, seed = self.config.data, self.config.seed
-        if not isinstance(data, SystemConfig):
-            table = read_trajectories(data, False, seed)
+        data, seed, table = self.config.data, self.config.seed, self._table
+        if table is not None:
             return UnknownSystem(table.units.columns), table.parts
+        assert isinstance(data, SystemConfig)
         system = system_of(data)
         return system, make_trajectories(data, system, seed)
 
@@ -72,22 +80,26 @@ class StochasticDynamics(Task[SdeModel]):
 
     def build_model(self) -> SdeModel:
         """Of the ``model`` group."""
-        return SdeModel(self.config.model, len(self.system.columns), self.sde_spec)
+        scale = 1.0 if self._table is None else self._table.units.time_scale
+        spec = self.sde_spec.in_units_of(scale)
+        return SdeModel(self.config.model, len(self.system.columns), spec)
+
+    @property
+    def about_data(self) -> Sequence[str]:
+        """How a file was read."""
+        return () if self._table is None else self._table.about
 
     def loaders(self, device: torch.device) -> Loaders:
         """Increments for training; whole paths for the rest."""
         train, validation, test = self.parts
         data, seed = self.config.data, self.config.seed
         batches = ShuffledBatches(Windows(train, 2), data.batch_size, seed, device, Stream.ORDER)
-        return Loaders(
-            ManyPasses(batches, data.passes if isinstance(data, SystemConfig) else 1),
-            *(
-                SeededEvaluation(
-                    OrderedBatches(part, data.eval_batch_size, device), seed, Stream.PATHS
-                )
-                for part in (validation, test)
-            ),
+        val, tested = (
+            SeededEvaluation(OrderedBatches(part, data.eval_batch_size, device), seed, Stream.PATHS)
+            for part in (validation, test)
         )
+        passes = data.passes if isinstance(data, SystemConfig) else 1
+        return Loaders(ManyPasses(batches, passes), val, tested)
 
     def loss(self, model: SdeModel, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean negative log-likelihood of an increment."""

@@ -17,7 +17,7 @@ from node_cli.tasks.base import Audit, Batch, BestMetric, EvaluationData, Loader
 from node_cli.tasks.dynamics.asked import AskedTrajectories, read_inputs
 from node_cli.tasks.dynamics.long_run import LongRun
 from node_cli.tasks.dynamics.model import DynamicsModel, build_dynamics_model
-from node_cli.tasks.dynamics.model_schema import keeps_positions
+from node_cli.tasks.dynamics.model_schema import keeps_positions, second_half
 from node_cli.tasks.dynamics.schema import (
     ReflectionConfig,
     SystemConfig,
@@ -61,7 +61,7 @@ class Dynamics(Task[DynamicsModel]):
     def _data(self) -> tuple[System, TrajectoryTable]:
         data, seed = self.config.data, self.config.seed
         if isinstance(data, TrajectoryFileConfig):
-            table = read_trajectories(data, keeps_positions(self.config.model), seed)
+            table = read_trajectories(data, second_half(self.config.model), seed)
             return UnknownSystem(table.units.columns), table
         if isinstance(data, ReflectionConfig):
             columns = [f"x{number}" for number in range(1, data.dimensions + 1)]
@@ -76,6 +76,11 @@ class Dynamics(Task[DynamicsModel]):
     def system(self) -> System:
         """The true equations, as far as they are known."""
         return self._data[0]
+
+    @property
+    def about_data(self) -> Sequence[str]:
+        """How a file was read."""
+        return self.table.about
 
     @property
     def table(self) -> TrajectoryTable:
@@ -105,14 +110,18 @@ class Dynamics(Task[DynamicsModel]):
                 f" and these data have {dimensions} values ({', '.join(self.system.columns)});"
                 " use model=mlp-field."
             )
-        return build_dynamics_model(model, self.table.units, self.spec)
+        return self._model(self.table.units)
 
     def model_of(self, state: Mapping[str, Any]) -> DynamicsModel:
         """Without the data, whose units the checkpoint has."""
         kept = units_in(state)
         if kept is None:
             return self.build_model()
-        return build_dynamics_model(self.config.model, kept[0], self.spec)
+        return self._model(kept[0])
+
+    def _model(self, units: SeriesUnits) -> DynamicsModel:
+        spec = self.spec.in_units_of(units.time_scale)
+        return build_dynamics_model(self.config.model, units, spec)
 
     def loaders(self, device: torch.device) -> Loaders:
         """Windows for training; whole trajectories, to their horizon, for the rest."""
@@ -228,7 +237,7 @@ class Dynamics(Task[DynamicsModel]):
 
         assert isinstance(data, OrderedBatches)
         title = f"{self.data_label}, validation: epoch {len(history)}"
-        shown: Trajectories = data.examples[:3]
+        shown: AskedTrajectories = data.examples[:3]
         predicted = self.predicted(model, shown).cpu().numpy()
         portrait = Portrait(self.system, shown, predicted, model)
         errors = {
@@ -259,7 +268,7 @@ class Dynamics(Task[DynamicsModel]):
         from node_cli.tasks.dynamics.figures import Portrait, moving_portrait
 
         assert isinstance(data, OrderedBatches)
-        test: Trajectories = data.examples
+        test: AskedTrajectories = data.examples
         tell("following the test trajectories for ten times the window")
         long = self._long_run(model, test)
         metrics = {} if long is None else long.metrics()

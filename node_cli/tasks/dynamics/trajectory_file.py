@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,10 +13,12 @@ from node_cli.data.random_streams import random_stream
 from node_cli.data.series_file import Points, read_series_file, split_series
 from node_cli.data.series_units import SeriesUnits
 from node_cli.data.standardisation import mean_and_deviation
+from node_cli.data.time_units import about_times, time_units
 from node_cli.errors import DataError
 from node_cli.tasks.dynamics.asked import AskedTrajectories, all_asked
 from node_cli.tasks.dynamics.schema import TrajectoryFileConfig
 from node_cli.tasks.dynamics.stream import Stream
+from node_cli.tasks.dynamics.system import Floats
 from node_cli.tasks.dynamics.trajectories import Trajectories
 
 
@@ -27,11 +30,13 @@ class TrajectoryTable:
         parts: training, validation and test.
         units: how they were changed.
         ids: of the test.
+        about: lines on how the user's own file was read.
     """
 
     parts: list[AskedTrajectories]
     units: SeriesUnits
     ids: list[str]
+    about: Sequence[str] = ()
 
 
 def made(parts: Sequence[Trajectories], columns: Sequence[str]) -> TrajectoryTable:
@@ -41,34 +46,51 @@ def made(parts: Sequence[Trajectories], columns: Sequence[str]) -> TrajectoryTab
     return TrajectoryTable(asked, SeriesUnits.unchanged(columns), ids)
 
 
-def read_trajectories(config: TrajectoryFileConfig, one_scale: bool, seed: int) -> TrajectoryTable:
+def read_trajectories(
+    config: TrajectoryFileConfig, second_half: Literal["momenta", "velocities"] | None, seed: int
+) -> TrajectoryTable:
     """Read, split, hide and scale.
 
-    Each value is standardised by the training trajectories. With ``one_scale`` all are divided by
-    one number and not shifted, which keeps it true that one is the velocity or the momentum of
-    another.
+    Each value is standardised by the training trajectories. Where the second half of a state is
+    momenta or velocities of the first, all are divided by one number and not shifted, which keeps
+    it true; velocities are those in the model's unit of time.
 
-    Returns:
-        Training, validation and test trajectories, and how they were changed; times are those since
-        the file's earliest.
+    Args:
+        config: the ``data`` group.
+        second_half: what the model takes the second half of a state for.
+        seed: of the run.
 
     Raises:
         DataError: the file cannot be used; says why, and where.
     """
-    columns, series, _, _read_as = read_series_file(config)
+    columns, series, _, read_as = read_series_file(config)
     _refuse_unfit(config, columns, series)
     parts = split_series(list(series.items()), config, random_stream(seed, Stream.FILE))
+    start, time_scale = time_units(config, series, (times for _, (times, _) in parts[0]))
     train = np.concatenate([values for _, (_, values) in parts[0]])
-    centre, scale = mean_and_deviation(
-        train, columns, f"data.path={config.path}", "training series"
+    where = f"data.path={config.path}"
+    centre, scale = mean_and_deviation(train, columns, where, "training series")
+    if second_half is not None:
+        centre, scale = np.zeros_like(centre), _of_one_kind(train, second_half, time_scale)
+    units = SeriesUnits(
+        columns, torch.from_numpy(centre), torch.from_numpy(scale), start, time_scale
     )
-    if one_scale:
-        centre, scale = np.zeros_like(centre), np.full_like(scale, np.sqrt((train**2).mean()))
-    earliest = min(float(times[0]) for times, _ in series.values())
-    units = SeriesUnits(columns, torch.from_numpy(centre), torch.from_numpy(scale), earliest)
     stream = random_stream(seed, Stream.FILE, 1)
     padded = [_padded([points for _, points in part], units, config, stream) for part in parts]
-    return TrajectoryTable(padded, units, [name for name, _ in parts[2]])
+    about = (f"data.path: {read_as}", about_times(config.time, start, time_scale))
+    ids = [name for name, _ in parts[2]]
+    return TrajectoryTable(padded, units, ids, list(filter(None, about)))
+
+
+def _of_one_kind(
+    train: Floats, second_half: Literal["momenta", "velocities"], time_scale: float
+) -> Floats:
+    """What values are divided by, ``[D]``: one length, and that in a unit of time."""
+    unit = np.ones(train.shape[1])
+    if second_half == "velocities":
+        unit[train.shape[1] // 2 :] = 1 / time_scale
+    root: Floats = unit * np.sqrt(((train / unit) ** 2).mean())
+    return root
 
 
 def _refuse_unfit(
@@ -126,5 +148,5 @@ def _padded(
         else:
             shown[i, 1 + torch.randperm(n - 1, generator=stream)[:hidden]] = False
     unknown = torch.full_like(states, float("nan"))
-    of_model = units.model_times(times)
+    of_model = units.model_times(times, times[:, :1])
     return all_asked(Trajectories(of_model, states, states, unknown, shown, there), times)

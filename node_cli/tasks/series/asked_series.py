@@ -64,7 +64,8 @@ def asked_series(
         values[i, torch.from_numpy(places)] = torch.from_numpy(measured).nan_to_num(0.0)
         known[i, torch.from_numpy(places)] = there
     standard = units.model_values(values) * known
-    times = units.model_times(at) * (roles > 0)
+    first = torch.tensor([[times[0]] for times, _ in given.values()], dtype=torch.float64)
+    times = units.model_times(at, first) * (roles > 0)
     return AskedSeries(times, standard, standard, known, roles, asked=wanted, at=at)
 
 

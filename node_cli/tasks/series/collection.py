@@ -23,6 +23,7 @@ class Collection:
         classes: the name of each class.
         source: what they are, where they are from and under which licence, for the first lines of
             a run; empty: they are the user's own.
+        read_as: how the user's own file was read, in a few words.
     """
 
     columns: Sequence[str]
@@ -30,6 +31,7 @@ class Collection:
     labels: Sequence[Sequence[int]] | None = None
     classes: Sequence[str] = ()
     source: str = ""
+    read_as: str = ""
 
 
 def with_classes(

@@ -7,6 +7,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from node_cli.tasks.series.asked_series import AskedSeries
 from node_cli.tasks.series.autoregressive import Autoregressive
 from node_cli.tasks.series.figures import Shown, latent_trajectories, latent_walk
 from node_cli.tasks.series.latent_series import LatentOde, LatentSeriesModel
@@ -48,7 +49,7 @@ def latent_figures(
 
 
 def shown_series(
-    model: LatentSeriesModel | Autoregressive, series: Series, samples_drawn: int
+    model: LatentSeriesModel | Autoregressive, series: AskedSeries, samples_drawn: int
 ) -> list[Shown]:
     """Each series with what a model says of it, from some samples of the posterior."""
     if isinstance(model, Autoregressive):
@@ -65,7 +66,7 @@ def shown_series(
         inside = ["observed" if part == "unseen" else part for part in parts]
         shown.append(
             Shown(
-                series.times[i][there].cpu().numpy(),
+                (series.at[i] - _origin(model, series.at[i]))[there].cpu().numpy(),
                 series.truth[i][there].cpu().numpy(),
                 series.values[i][there].cpu().numpy(),
                 (series.roles[i][there] == ROLES["observed"]).cpu().numpy(),
@@ -95,3 +96,9 @@ def _walk(model: LatentOde, series: Series, means: Tensor, groups: Tensor) -> Te
     states, _ = model.trajectories(alike, z0.unsqueeze(0))
     curves: Tensor = model.decoder(states)[0]
     return curves
+
+
+def _origin(model: LatentSeriesModel | Autoregressive, at: Tensor) -> Tensor | float:
+    """The time from which the model counts those of a series, ``[P]``, in the user's units."""
+    assert model.units is not None
+    return at[0] if model.units.start is None else model.units.start

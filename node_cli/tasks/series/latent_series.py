@@ -146,13 +146,18 @@ class LatentOde(LatentSeriesModel):
         if self.intensity is None:
             return states, z0.new_zeros(z0.shape[:2])
         assert integral is not None
-        rate = self._rate(states).log()
+        rate = self._rate(states).log() - self._log_time_scale
         observed = series.observed.any(dim=-1)
         last = torch.where(observed, index, -1).max(dim=1).values
         until = integral.permute(1, 2, 0)
         until = torch.gather(until, 2, last.clamp(min=0).view(1, -1, 1).expand(len(until), -1, 1))
         until = until.squeeze(2) * (last >= 0)
         return states, (rate * observed).sum(dim=-1) - until
+
+    @property
+    def _log_time_scale(self) -> float:
+        """Of the data: a rate is a number of points in a unit of the user's time."""
+        return 0.0 if self.units is None else math.log(self.units.time_scale)
 
     def _along(self, union: Tensor, z0: Tensor) -> tuple[Tensor, Tensor | None]:
         """States ``[U, K, B, L]`` at increasing times, and the intensity's integral from 0."""

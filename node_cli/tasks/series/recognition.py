@@ -93,7 +93,7 @@ class RecurrentEncoder(Encoder):
             inputs.append(observed.known.to(observed.values))
         if self._gaps:
             gaps = observed.times[:, 1:] - observed.times[:, :-1]
-            gaps = torch.cat((gaps * there[:, 1:], torch.zeros_like(gaps[:, :1])), dim=1)
+            gaps = torch.cat((gaps * there[:, 1:], torch.zeros_like(observed.times[:, :1])), dim=1)
             inputs.append(gaps.unsqueeze(-1))
         # Turned around, the padding comes first and the earliest point of all series last.
         backwards = torch.cat(inputs, dim=-1).flip(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from node_cli.data.random_streams import random_stream
 from node_cli.data.series_file import Named, read_series_file, split_series
 from node_cli.data.series_units import SeriesUnits
 from node_cli.data.standardisation import mean_and_deviation, mean_and_deviation_where_known
+from node_cli.data.time_units import about_times, time_units
 from node_cli.errors import DataError
 from node_cli.tasks.series.archive import read_archive
 from node_cli.tasks.series.asked_series import AskedSeries, all_asked
@@ -45,6 +46,7 @@ class SeriesTable:
         classes: the name of each class; empty: there are none.
         source: what the series are and under which licence; empty: they were made, or are the
             user's own.
+        about: lines on how the user's own file was read.
     """
 
     parts: list[AskedSeries]
@@ -52,6 +54,7 @@ class SeriesTable:
     ids: list[str]
     classes: Sequence[str] = ()
     source: str = ""
+    about: Sequence[str] = ()
 
 
 def made(parts: Sequence[Series]) -> SeriesTable:
@@ -80,15 +83,27 @@ def read_series(config: RealSeriesConfig, seed: int) -> SeriesTable:
         mean, std = mean_and_deviation(train, found.columns, where, "training series")
     else:
         mean, std = mean_and_deviation_where_known(train)
-    earliest = min(float(times[0]) for part in found.parts for _, (times, _) in part)
-    units = SeriesUnits(found.columns, torch.from_numpy(mean), torch.from_numpy(std), earliest)
+    if max(len(times) for _, (times, _) in found.parts[0]) < 2:
+        raise DataError(
+            f"data={config.name}: each training series has one point, so that there is no course of"
+            " time to learn; give series of two points or more."
+        )
+    every = {name: points for part in found.parts for name, points in part}
+    about = []
+    if isinstance(config, SeriesTableConfig):
+        start, scale = time_units(config, every, (times for _, (times, _) in found.parts[0]))
+        about = [f"data.path: {found.read_as}", about_times(config.time, start, scale)]
+    else:
+        start, scale = min(float(times[0]) for times, _ in every.values()), 1.0
+    centre, spread = torch.from_numpy(mean), torch.from_numpy(std)
+    units = SeriesUnits(found.columns, centre, spread, start, scale)
     stream = random_stream(seed, Stream.SPLIT, 1)
     padded = [
         _padded(part, None if found.labels is None else found.labels[i], units, config, stream)
         for i, part in enumerate(found.parts)
     ]
     ids = [name for name, _ in found.parts[2]]
-    return SeriesTable(padded, units, ids, found.classes, found.source)
+    return SeriesTable(padded, units, ids, found.classes, found.source, list(filter(None, about)))
 
 
 def _collection(config: RealSeriesConfig, seed: int) -> Collection:
@@ -100,10 +115,11 @@ def _collection(config: RealSeriesConfig, seed: int) -> Collection:
         return simulate_hopper(config, seed)
     if isinstance(config, PhysionetConfig):
         return read_physionet(config, seed)
-    columns, series, labels, _read_as = read_series_file(config)
+    columns, series, labels, read_as = read_series_file(config)
     stream = random_stream(seed, Stream.SPLIT)
     if config.label is None:
-        return Collection(columns, split_series(list(series.items()), config, stream))
+        parts = split_series(list(series.items()), config, stream)
+        return Collection(columns, parts, read_as=read_as)
     classes = sorted(set(labels.values()), key=_natural_order)
     labelled = [
         ((name, points), classes.index(labels[name]) if name in labels else UNKNOWN)
@@ -111,7 +127,8 @@ def _collection(config: RealSeriesConfig, seed: int) -> Collection:
     ]
     shares = [config.validation, config.test]
     where = f"data.path={config.path} data.label={config.label}"
-    return with_classes(columns, labelled, classes, shares, stream, where)
+    labelled_parts = with_classes(columns, labelled, classes, shares, stream, where)
+    return replace(labelled_parts, read_as=read_as)
 
 
 def _padded(
@@ -131,7 +148,7 @@ def _padded(
         n = len(at)
         standard = units.model_values(torch.from_numpy(measured))
         own_times[i, :n] = torch.from_numpy(at)
-        times[i, :n] = units.model_times(own_times[i, :n])
+        times[i, :n] = units.model_times(own_times[i, :n], own_times[i, :1])
         known[i, :n] = torch.isfinite(standard)
         values[i, :n] = standard.nan_to_num(0.0)
         hidden = min(n - 1, round(config.hidden * n))

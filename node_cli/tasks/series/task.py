@@ -91,10 +91,10 @@ class LatentSeries(Task[SeriesModel]):
 
     @property
     def about_data(self) -> Sequence[str]:
-        """Where published series are from and under which licence, and how many there are."""
+        """How a file was read; where published series are from, and under which licence."""
         table = self.table
         if not table.source:
-            return ()
+            return table.about
         train, validation, test = map(len, table.parts)
         points = sum(int((part.roles > 0).sum()) for part in table.parts)
         width = len(table.units.columns)
@@ -130,7 +130,8 @@ class LatentSeries(Task[SeriesModel]):
         return self.build_model() if kept is None else self._model(*kept, classes_in(state))
 
     def _model(self, units: SeriesUnits, masked: bool, classes: Sequence[str]) -> SeriesModel:
-        config, spec, dimensions = self.config.model, self.spec, len(units.columns)
+        config, dimensions = self.config.model, len(units.columns)
+        spec = self.spec.in_units_of(units.time_scale)
         if isinstance(config, LatentOdeConfig):
             model: SeriesModel = LatentOde(config, dimensions, masked, spec, len(classes))
         elif isinstance(config, RnnVaeConfig):
