@@ -1,5 +1,7 @@
 """node-predict uses a task of the user's own, as docs/your-own-task.md has it."""
 
+from textwrap import indent
+
 import numpy as np
 import pytest
 from commands import run_here
@@ -26,7 +28,7 @@ def predicting(tmp_path, pendulum):
     text = pendulum.read_text().replace("    DataSettings,\n", "    DataSettings,\n    Inputs,\n")
     text = text.replace("    OdeSolve,\n", "    OdeSolve,\n    Predictions,\n    Question,\n")
     before, after = text.split("    def figures(")
-    pendulum.write_text(f"{before}{PREDICTING}\n    def figures({after}")
+    pendulum.write_text(f"{before}{indent(PREDICTING, '    ')}\n    def figures({after}")
     return pendulum
 
 
