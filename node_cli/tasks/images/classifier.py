@@ -46,7 +46,7 @@ class ImageClassifier(nn.Module):
 
     Args:
         config: the ``model`` group.
-        spec: how an ODE block is solved; the other models do not use it.
+        depth: how an ODE block is solved, which the other models do not use; or the block itself.
         classes: number of classes.
         colours: channels of the images: 1 or 3.
 
@@ -59,14 +59,14 @@ class ImageClassifier(nn.Module):
     def __init__(
         self,
         config: ImageClassifierConfig,
-        spec: SolveSpec,
+        depth: SolveSpec | nn.Module,
         classes: int = 10,
         colours: int = 1,
     ) -> None:
         super().__init__()
         make_stem = _residual_stem if config.stem == "residual" else _conv_stem
         self.stem = make_stem(colours, config.channels)
-        self.depth = _depth(config, spec)
+        self.depth = depth if isinstance(depth, nn.Module) else _depth(config, depth)
         channels = config.channels
         if isinstance(config, OdeNetConfig):
             channels += config.augment_dim

@@ -8,6 +8,7 @@ from node_cli.tasks.images.schema import (
     ImagesConfig,
     OdeNetConfig,
     ResNetConfig,
+    SdeNetConfig,
     SonodeConfig,
 )
 
@@ -15,8 +16,8 @@ FIELDS = (ImageModel,)  # promised to plugins
 TASKS = (
     TaskEntry(
         "mnist-odenet",
-        "node_cli.tasks.images.task:MnistOdeNet",
-        models=(OdeNetConfig, SonodeConfig, ResNetConfig, EulerNetConfig),
+        "node_cli.tasks.images.sde_net_task:image_task",
+        models=(OdeNetConfig, SonodeConfig, SdeNetConfig, ResNetConfig, EulerNetConfig),
         data=(ImagesConfig, ImageFolderConfig),
         ode_model="odenet",
     ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from node_cli.methods import Stochastic
 from node_cli.schema.base import AsTuple, BetweenZeroAndOne, Count, Positive, Text, Whole
 from node_cli.schema.data import DataSchema
 from node_cli.schema.model import ModelSchema
@@ -134,6 +135,29 @@ class SonodeConfig(OdeClassifierConfig):
 
     name: Literal["sonode"]
     velocity: Literal["learned", "zero"]
+
+
+class SdeNetConfig(ImageClassifierConfig):
+    """An ODE-Net whose state diffuses where images are unlike those of training (SDE-Net).
+
+    Attributes:
+        T: the SDE is solved from 0 to T.
+        sigma: the largest diffusion.
+        noise: standard deviation of the noise on images from which the diffusion learns what is
+            unlike the data; their pixels are from 0 to 1.
+        samples: paths of an answer, in the evaluation.
+    """
+
+    name: Literal["sde-net"]
+    T: Positive
+    sigma: Positive
+    noise: Positive
+    samples: Count
+
+    @property
+    def stochastic(self) -> Stochastic:
+        """Its diffusion does not depend on the state, so that both calculi mean the same."""
+        return Stochastic("ito", "diagonal")
 
 
 class ResNetConfig(ImageClassifierConfig):

@@ -10,3 +10,4 @@ class Stream(IntEnum):
     CROPS = 1
     NOISE_IMAGES = 2
     SPLIT = 3
+    PATHS = 4

@@ -105,8 +105,12 @@ class MnistOdeNet(Task[ImageClassifier]):
         """Cross-entropy in nats, and the accuracy on the batch."""
         images, labels = batch
         logits = model(images)
-        accuracy = (logits.detach().argmax(dim=1) == labels).float().mean()
-        return functional.cross_entropy(logits, labels), {"accuracy": accuracy}
+        return functional.cross_entropy(logits, labels), {"accuracy": accuracy_of(logits, labels)}
+
+    def answers(self, model: ImageClassifier, images: Tensor) -> Tensor:
+        """Logits ``[N, classes]`` in the evaluation, of images ``[N, C, H, W]``."""
+        logits: Tensor = model(images)
+        return logits
 
     def evaluate(self, model: ImageClassifier, batches: Iterable[Batch]) -> dict[str, float]:
         """Over all images: mean cross-entropy in nats, accuracy, and calibration error.
@@ -116,7 +120,7 @@ class MnistOdeNet(Task[ImageClassifier]):
         loss, correct = 0.0, 0
         probabilities, truths = [], []
         for images, labels in batches:
-            logits = model(images)
+            logits = self.answers(model, images)
             loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
             correct += int((logits.argmax(dim=1) == labels).sum())
             probabilities.append(logits.float().softmax(dim=1))
@@ -148,7 +152,7 @@ class MnistOdeNet(Task[ImageClassifier]):
         shown = {"": images, "_turned": images.rot90(dims=(-2, -1)), "_noise": noise}
         return Audit(
             {
-                f"entropy{name}": mean_entropy([model(asked).float().softmax(dim=1)])
+                f"entropy{name}": mean_entropy([self.answers(model, asked).float().softmax(dim=1)])
                 for name, asked in shown.items()
             }
         )
@@ -170,7 +174,7 @@ class MnistOdeNet(Task[ImageClassifier]):
     def predict(self, model: ImageClassifier, batch: Batch, question: Question) -> Predictions:
         """The probability of each class, and the most probable class."""
         images, _ = batch
-        probabilities = model(images).double().softmax(dim=1)
+        probabilities = self.answers(model, images).double().softmax(dim=1)
         assert model.seen is not None
         classes = model.seen.classes
         found = [classes[place] for place in probabilities.argmax(dim=1).tolist()]
@@ -188,7 +192,7 @@ class MnistOdeNet(Task[ImageClassifier]):
         for images, labels in data:
             samples = images if samples is None else samples
             truths.append(labels.cpu())
-            answers.append(model(images).float().softmax(dim=1).cpu())
+            answers.append(self.answers(model, images).float().softmax(dim=1).cpu())
         labels, probabilities = torch.cat(truths), torch.cat(answers)
         truth, guess = labels.numpy(), probabilities.argmax(dim=1).numpy()
         assert samples is not None
@@ -202,3 +206,8 @@ class MnistOdeNet(Task[ImageClassifier]):
             "reliability": reliability_diagram(probabilities, labels, self.data_label),
             **self.curves(history),
         }
+
+
+def accuracy_of(logits: Tensor, labels: Tensor) -> Tensor:
+    """The share of right answers, a scalar, of logits ``[N, classes]``."""
+    return (logits.detach().argmax(dim=1) == labels).float().mean()
