@@ -4,6 +4,8 @@ import csv
 import gzip
 import json
 import math
+import re
+from pathlib import Path
 
 import pytest
 from runs import same_weights
@@ -145,3 +147,11 @@ def test_what_does_not_go_is_said_in_one_sentence(node_train, words, says):
     assert ended.returncode == 2
     assert says in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+def test_the_commands_of_the_docs_are_settings_that_there_are(config_of):
+    text = (Path(__file__).parents[2] / "docs" / "series-data.md").read_text(encoding="utf-8")
+    commands = re.findall(r"^(?:\$ )?node-train (.*)$", text, re.MULTILINE)
+    assert len(commands) >= 8
+    for command in commands:
+        assert config_of(*command.split()).data.name in command
