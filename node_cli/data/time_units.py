@@ -45,7 +45,8 @@ def time_units(
     origin = None if own else float(starts.min())
     scale = config.time_scale
     if scale is None:
-        scale = _scale(max(float(at[-1] - (at[0] if own else starts.min())) for at in training))
+        spans = (float(at[-1] - (at[0] if own else starts.min())) for at in training)
+        scale = suitable_scale(max(spans))
     _refuse_collisions(config, times, origin, scale)
     return origin, scale
 
@@ -60,7 +61,8 @@ def about_times(name: str, origin: float | None, scale: float) -> str:
     return ", ".join(parts)
 
 
-def _scale(span: float) -> float:
+def suitable_scale(span: float) -> float:
+    """What times are divided by where the longest training series spans ``span``."""
     return 1.0 if span == 0 or _SHORTEST <= span <= _LONGEST else span / _USUAL
 
 

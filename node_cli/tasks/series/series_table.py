@@ -13,7 +13,7 @@ from node_cli.data.random_streams import random_stream
 from node_cli.data.series_file import Named, read_series_file, split_series
 from node_cli.data.series_units import SeriesUnits
 from node_cli.data.standardisation import mean_and_deviation, mean_and_deviation_where_known
-from node_cli.data.time_units import about_times, time_units
+from node_cli.data.time_units import about_times, suitable_scale, time_units
 from node_cli.errors import DataError
 from node_cli.tasks.series.archive import read_archive
 from node_cli.tasks.series.asked_series import AskedSeries, all_asked
@@ -88,13 +88,15 @@ def read_series(config: RealSeriesConfig, seed: int) -> SeriesTable:
             f"data={config.name}: each training series has one point, so that there is no course of"
             " time to learn; give series of two points or more."
         )
-    every = {name: points for part in found.parts for name, points in part}
     about = []
     if isinstance(config, SeriesTableConfig):
+        every = {name: points for part in found.parts for name, points in part}
         start, scale = time_units(config, every, (times for _, (times, _) in found.parts[0]))
         about = [f"data.path: {found.read_as}", about_times(config.time, start, scale)]
     else:
-        start, scale = min(float(times[0]) for times, _ in every.values()), 1.0
+        start = min(float(times[0]) for part in found.parts for _, (times, _) in part)
+        scale = suitable_scale(max(float(times[-1]) for _, (times, _) in found.parts[0]) - start)
+        about = [f"time is divided by {scale:.6g} for the model" if scale != 1.0 else ""]
     centre, spread = torch.from_numpy(mean), torch.from_numpy(std)
     units = SeriesUnits(found.columns, centre, spread, start, scale)
     stream = random_stream(seed, Stream.SPLIT, 1)

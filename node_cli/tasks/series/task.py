@@ -104,6 +104,7 @@ class LatentSeries(Task[SeriesModel]):
             f"{self.config.data.name}: {table.source}",
             f"{train:,} series for training, {validation:,} for validation, {test:,} for the test;"
             f" {points:,} points of {values}{of}",
+            *table.about,
         )
 
     @cached_property

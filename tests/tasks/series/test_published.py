@@ -278,6 +278,17 @@ def test_stays_of_physionet(tmp_path):
             assert int(np.isfinite(values).sum()) == 7
 
 
+def test_long_times_are_scaled_for_the_model_alone(tmp_path):
+    write_stays(tmp_path, [0, 1] * 5)
+    for path in (tmp_path / "set-a").iterdir():
+        path.write_text(path.read_text() + "47:30,HR,80\n")
+    table = read_series(physionet(tmp_path), 0)
+    assert table.about == ["time is divided by 9.5 for the model"]
+    train = table.parts[0]
+    assert float(train.at[0].max()) == pytest.approx(47.5)
+    assert float(train.times[0].max()) == pytest.approx(5)
+
+
 def test_times_are_kept_where_they_are_not_to_be_quantised(tmp_path):
     write_stays(tmp_path, [0, 1] * 3)
     _, (times, values) = read_physionet(physionet(tmp_path, quantum=0.0), 0).parts[0][0]
