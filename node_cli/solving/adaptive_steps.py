@@ -97,7 +97,7 @@ def integrate_adaptively(
             values.extend(step.values(inside).unbind())
         values.extend([step.y1] * (len(stops) - len(inside)))
         if observe is not None:
-            observe(AcceptedStep(t, t1, y, range(first, len(values))))
+            observe(AcceptedStep(t, t1, y, range(first, len(values)), memory))
         if root is not None:
             assert search is not None
             # What comes next is not known to be slower than what has ended.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from node_cli.solving.adjoint_graph import PureAugmentedField
 from node_cli.solving.counted_field import CountedField
 from node_cli.solving.failures import NotFiniteError, StepsError
 from node_cli.solving.integration import Integrator
@@ -83,7 +84,7 @@ def _solve_backwards(
     """
     adjoint = gradient[-1]
     layout = Layout((values[0], adjoint, *parameters))
-    augmented = _AugmentedField(problem.field, parameters, layout)
+    augmented = _AugmentedField(problem.field, values[0].shape, parameters, layout)
 
     def norm(packed: Tensor) -> Tensor:
         parts = layout.unpack(packed)
@@ -116,13 +117,24 @@ class _AugmentedField:
               -a^\top \frac{\partial f}{\partial \theta} \right)
     """
 
-    def __init__(self, field: CountedField, parameters: Sequence[Tensor], layout: Layout) -> None:
+    def __init__(
+        self,
+        field: CountedField,
+        shape: torch.Size,
+        parameters: Sequence[Tensor],
+        layout: Layout,
+    ) -> None:
         # Evaluations and steps count as the field's own.
         self.accepted, self.rejected = field.accepted, field.rejected
+        self.evaluated = field.evaluated
         self.resolution = field.resolution
         self._inner = field
         self._parameters = tuple(parameters)
-        self._augmented = layout
+        self._shape, self._augmented = shape, layout
+
+    def pure(self) -> PureAugmentedField:
+        """The same for graphs of whole steps."""
+        return PureAugmentedField(self._inner.pure(), self._parameters, self._shape)
 
     def at(self, t: float, y: Tensor) -> Tensor:
         """The derivative of the packed augmented state."""

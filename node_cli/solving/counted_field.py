@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from typing import Any, Protocol, cast
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from node_cli.errors import SolverError
 from node_cli.solving.field_result import FieldError, refuse_misfit, refuse_transforms
+from node_cli.solving.pure_field import PlainField, PureField
 from node_cli.solving.saved_bytes_guard import SavedBytesGuard
 from node_cli.solving.separable import SeparableField
 from node_cli.solving.state import Layout, State
@@ -30,6 +31,14 @@ class SolvableField(Protocol):
 
     def at(self, t: float, y: Tensor) -> Tensor:
         """Evaluate; the result has the shape and dtype of ``y``."""
+        ...
+
+    def pure(self) -> PureField:
+        """The same field without counts and checks, for graphs of whole steps."""
+        ...
+
+    def evaluated(self, times: Sequence[float]) -> None:
+        """Count evaluations that a graph makes, at these times."""
         ...
 
     def accepted(self) -> None:
@@ -75,7 +84,7 @@ class CountedField:
         self.stats = SolveStats() if stats is None else stats
         self._guard = guard
         self.layout = Layout(y0, outside_norm)
-        self._last_time: Tensor | None = None
+        self._last_time: Tensor | float | None = None
         self._field = field
         self._max_nfe = max_nfe
         self._forward = True
@@ -93,7 +102,7 @@ class CountedField:
     @property
     def last_time(self) -> float | None:
         """Where the field was last evaluated."""
-        return None if self._last_time is None else float(self._last_time.detach())
+        return None if self._last_time is None else float(self._last_time)
 
     @property
     def in_fp16(self) -> bool:
@@ -169,6 +178,17 @@ class CountedField:
         """A derivative of the shape of a part of the state, in its dtype."""
         return refuse_misfit(self._field, derivative, y, self._autocast is not None).to(y.dtype)
 
+    def pure(self) -> PlainField:
+        """The same field without counts and checks, for graphs of whole steps."""
+        region = self._autocast
+        autocast = None if region is None else (region.device, region.fast_dtype)
+        return PlainField(self._field, self.layout, autocast)
+
+    def evaluated(self, times: Sequence[float]) -> None:
+        """Count evaluations that a graph makes, at these times."""
+        for t in times:
+            self._count(t)
+
     def accepted(self, *_: object) -> None:
         """Count a step that was kept."""
         if self._forward:
@@ -183,7 +203,7 @@ class CountedField:
         else:
             self.stats.backward_steps_rejected += 1
 
-    def _count(self, t: Tensor) -> None:
+    def _count(self, t: Tensor | float) -> None:
         self._last_time = t
         if self._forward:
             if self._guard is not None:
@@ -195,7 +215,7 @@ class CountedField:
         if self._max_nfe is not None and self._used > self._max_nfe:
             raise SolverError(
                 f"the {'forward' if self._forward else 'backward'} solve stopped at"
-                f" t = {float(t.detach()):.6g}: it takes more evaluations of the vector field than"
+                f" t = {float(t):.6g}: it takes more evaluations of the vector field than"
                 f" solver.max_nfe={self._max_nfe} allows; raise that limit, loosen the tolerance"
                 " or take larger steps."
             )

@@ -63,7 +63,7 @@ def integrate_in_steps(
             field.accepted()
             if observe is not None:
                 count = 1 if root is not None else times.count(stop) if t1 == stop else 0
-                observe(AcceptedStep(t0, t1, y, range(number, number + count)))
+                observe(AcceptedStep(t0, t1, y, range(number, number + count), memory))
             y, left = step.y1, step.memory()
             if root is not None:
                 return Trajectory([*values, y], (*times[:number], root))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from node_cli.methods import METHODS
 from node_cli.solving.adaptive_steps import integrate_adaptively
+from node_cli.solving.compiled_runge_kutta import CompiledRungeKutta
 from node_cli.solving.counted_field import SolvableField
 from node_cli.solving.event_search import EventSearch
 from node_cli.solving.finiteness import under_vmap
@@ -39,9 +40,12 @@ class Integrator:
         self, spec: SolveSpec, norm: Norm, span: float, search: EventSearch | None = None
     ) -> None:
         self._spec, self._search = spec, search
-        self.stepper = stepper_of(spec)
         self._control = StepControl(
             spec.method, spec.rtol, spec.atol, norm, spec.shortest_step, spec.max_steps
+        )
+        compiled = spec.is_compiled and search is None
+        self.stepper = (
+            CompiledRungeKutta(METHODS[spec.method], self._control) if compiled else stepper_of(spec)
         )
         self._step_size = spec.length_of_steps(span) if spec.kind == "fixed" else 0.0
 

@@ -128,24 +128,54 @@ class RungeKuttaStep(Step[Tensor | None]):
         With :math:`x = (t - t_0) / h`, the cubic that has the values and slopes of both ends, plus
         for a method with a middle the multiple of :math:`x^2 (1 - x)^2` that meets it.
         """
-        y0, h, middle = self._y0, self._h, self._tableau.middle
-        terms = [self.y1 - y0, self._stages[0], self.f1]
-        if middle is not None:
-            terms += self._all_stages()
-        rows = []
-        for t in times:
-            x = (t - self._t0) / h
-            rise = x * x * (3 - 2 * x)
-            row = [rise, h * x * (1 - x) ** 2, h * x * x * (x - 1)]
-            if middle is not None:
-                # At the middle the cubic is y0 + jump/2 + h (f0 - f1)/8, and the bump is 1/16.
-                bump = 16 * (x * (1 - x)) ** 2
-                row = [rise - bump / 2, row[1] - bump * h / 8, row[2] + bump * h / 8]
-                row += [bump * h * weight for weight in middle]
-            rows.append(row)
-        factors = y0.new_tensor(rows)
-        changes: Tensor = torch.tensordot(factors, torch.stack(terms), dims=1)
-        return y0 + changes
+        middle = self._tableau.middle
+        terms = [self.y1 - self._y0, self._stages[0], self.f1]
+        if middle is None:
+            return dense_values(self._y0, terms, self._t0, self._t1, times)
+        terms += self._all_stages()
+        return dense_values(self._y0, terms, self._t0, self._t1, times, middle)
 
     def _all_stages(self) -> list[Tensor]:
         return [*self._stages, self.f1] if self._tableau.first_same_as_last else self._stages
+
+
+def dense_values(
+    y0: Tensor,
+    terms: Sequence[Tensor],
+    t0: float,
+    t1: float,
+    times: Sequence[float],
+    middle: Sequence[float] = (1.0,),
+) -> Tensor:
+    """States inside of a step, ``[len(times), *y0.shape]``, by ``RungeKuttaStep.values``.
+
+    Args:
+        y0: the state at the start.
+        terms: what the step has added to it, the field at both ends, and the stages where the
+            method has a middle.
+        t0: where the step starts.
+        t1: where it ends.
+        times: inside of it.
+        middle: the weights of the stages in the middle.
+    """
+    rows = dense_rows(t0, t1, times, middle[: len(terms) - 3])
+    changes: Tensor = torch.tensordot(y0.new_tensor(rows), torch.stack(list(terms)), dims=1)
+    return y0 + changes
+
+
+def dense_rows(
+    t0: float, t1: float, times: Sequence[float], middle: Sequence[float]
+) -> list[list[float]]:
+    """The factors of the terms of ``dense_values``, a row for each time."""
+    h, rows = t1 - t0, []
+    for t in times:
+        x = (t - t0) / h
+        rise = x * x * (3 - 2 * x)
+        row = [rise, h * x * (1 - x) ** 2, h * x * x * (x - 1)]
+        if middle:
+            # At the middle the cubic is y0 + jump/2 + h (f0 - f1)/8, and the bump is 1/16.
+            bump = 16 * (x * (1 - x)) ** 2
+            row = [rise - bump / 2, row[1] - bump * h / 8, row[2] + bump * h / 8]
+            row += [bump * h * weight for weight in middle]
+        rows.append(row)
+    return rows

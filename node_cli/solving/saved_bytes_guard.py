@@ -71,7 +71,7 @@ class SavedBytesGuard:
     ) -> None:
         self._spec, self._stats, self._device = spec, stats, device
         self._keeps = torch.is_grad_enabled()
-        self._t: Tensor | None = None
+        self._t: Tensor | float | None = None
         self._saved: SavedBytes | None = None
         self._announced = 0  # bytes that ``keep`` was told of
         self._used: int | None = None  # when the solve began; None: there is nothing to watch
@@ -100,7 +100,7 @@ class SavedBytesGuard:
                 raise
             raise self._allocation_failed(error) from error
 
-    def look(self, t: Tensor) -> None:
+    def look(self, t: Tensor | float) -> None:
         """To be called before each evaluation, which is at time ``t``.
 
         Raises:
@@ -169,7 +169,7 @@ class SavedBytesGuard:
 
     def _stopped(self) -> str:
         stats = self._stats
-        at = "" if self._t is None else f" at t = {float(self._t.detach()):.6g}"
+        at = "" if self._t is None else f" at t = {float(self._t):.6g}"
         return (
             f"{self._spec.method} stopped{at} after {stats.steps_accepted:,} steps and"
             f" {stats.nfe_forward:,} evaluations"

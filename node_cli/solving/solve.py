@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from node_cli.methods import METHODS
 from node_cli.solving.adjoint import AdjointProblem, solve_with_adjoint
 from node_cli.solving.checkpointed import solve_checkpointed
+from node_cli.solving.compiled_gradients import solve_in_compiled_steps
+from node_cli.solving.compiled_runge_kutta import CompiledRungeKutta
 from node_cli.solving.counted_field import CountedField, VectorField
 from node_cli.solving.event_search import EventSearch
 from node_cli.solving.integration import Integrator
@@ -110,7 +112,7 @@ def started(
     guard = SavedBytesGuard(spec, stats, device, field, known or ())
     counted = CountedField(field, y0, spec.max_nfe, outside_norm, stats, guard)
     announce(stats)
-    own_gradients = torch.is_grad_enabled() and spec.adjoint != "direct"
+    own_gradients = torch.is_grad_enabled() and (spec.adjoint != "direct" or spec.is_compiled)
     with guard.watch():
         yield counted, _parameters(field, known) if own_gradients else None
     counted.backward_begins()
@@ -137,6 +139,10 @@ def solve_packed(
         search: for the event; None: there is none.
     """
     forward = Integrator(spec, field.layout.norm, span, search)
+    if isinstance(forward.stepper, CompiledRungeKutta) and spec.adjoint in ("direct", "checkpointed"):
+        known = () if parameters is None else parameters
+        replays = spec.adjoint == "checkpointed"
+        return solve_in_compiled_steps(field, forward, y0, times, known, replays)
     if parameters is None:
         if spec.kind == "scipy" and torch.is_grad_enabled():
             raise ValueError(f"nothing can be backpropagated through {spec.method}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from node_cli.errors import SolverError
 from node_cli.methods import METHODS, SolverKind
 from node_cli.schema.adjoint import ADJOINT_MODES, AdjointMode
+from node_cli.schema.compile import COMPILE, Compile
 from node_cli.schema.solver import BACKENDS, Backend
 from node_cli.schema.spelling import no_such
 from node_cli.schema.tolerance import Tolerances
@@ -67,6 +68,8 @@ class SolveSpec:
         backward: what the continuous adjoint does otherwise.
         backend: ``native``, our own solvers, or ``torchdiffeq``, the reference for them.
         time_unit: what a unit of ``t`` is in the units in which the lengths of steps are given.
+        compile: ``step`` compiles a step and its gradient, of explicit Runge-Kutta methods of our
+            own; where that cannot be done they run as they are.
 
     Raises:
         ValueError: there is no such solver, adjoint mode or backend.
@@ -86,16 +89,24 @@ class SolveSpec:
     backward: BackwardSpec = BackwardSpec()
     backend: Backend = "native"
     time_unit: float = 1.0
+    compile: Compile = "off"
 
     def __post_init__(self) -> None:
         _refuse_unknown("method", self.method, METHODS)
         _refuse_unknown("adjoint", self.adjoint, ADJOINT_MODES)
         _refuse_unknown("backend", self.backend, BACKENDS)
+        _refuse_unknown("compile", self.compile, COMPILE)
 
     @property
     def kind(self) -> SolverKind:
         """``adaptive`` (steps follow the error), ``fixed`` (steps are given) or ``scipy``."""
         return METHODS[self.method].kind
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether steps are compiled."""
+        explicit = METHODS[self.method].tableau is not None
+        return self.compile == "step" and explicit and self.backend == "native"
 
     @classmethod
     def from_config(cls, config: RunConfig) -> SolveSpec:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
@@ -23,12 +23,21 @@ class Trajectory(NamedTuple):
 
 
 class AcceptedStep(NamedTuple):
-    """A step that was kept: where it starts and ends, and the outputs in ``(start, end]``."""
+    """A step that was kept.
+
+    Attributes:
+        start: where it starts.
+        end: where it ends.
+        y0: the state at its start.
+        outputs: those in ``(start, end]``.
+        memory: with which it began.
+    """
 
     start: float
     end: float
     y0: Tensor
     outputs: range
+    memory: Any
 
 
 Observer = Callable[[AcceptedStep], None]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from node_cli.schema.regularization import PenaltyName
 from node_cli.schema.trace import NoiseName, TraceName
-from node_cli.tasks.densities.flow_field import FlowField
+from node_cli.tasks.densities.flow_field import FlowField, Moment
 
 Direction = Literal[-1, 1]
 
@@ -56,8 +56,23 @@ class FlowDynamics:
         )
         self._direction = direction
 
+    @property
+    def splits_time(self) -> bool:
+        """Whether the field says what depends on the time alone."""
+        return self._field.splits_time
+
+    def of_times(self, t: Tensor) -> tuple[Tensor, ...]:
+        """That part of the field, at times ``[S]``."""
+        return self._field.of_times(t)
+
+    def given(
+        self, of_time: tuple[Tensor, ...], state: tuple[Tensor, ...] | Tensor
+    ) -> tuple[Tensor, ...] | Tensor:
+        """The derivative where that part is known."""
+        return self(of_time, state)
+
     def __call__(
-        self, t: Tensor, state: tuple[Tensor, ...] | Tensor
+        self, t: Moment, state: tuple[Tensor, ...] | Tensor
     ) -> tuple[Tensor, ...] | Tensor:
         """The derivative of the state; of its shapes."""
         if isinstance(state, Tensor):
@@ -72,7 +87,7 @@ class FlowDynamics:
         return (derivative, trace, *rates)
 
     def _with_trace(
-        self, t: Tensor, z: Tensor
+        self, t: Moment, z: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
         """The derivative, the trace, the Jacobian times the noise, and the whole Jacobian."""
         if self._whole:
@@ -92,7 +107,7 @@ class FlowDynamics:
     def _penalty(
         self,
         name: PenaltyName,
-        t: Tensor,
+        t: Moment,
         z: Tensor,
         derivative: Tensor,
         product: Tensor | None,

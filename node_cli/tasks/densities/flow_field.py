@@ -12,15 +12,29 @@ from torch import Tensor, nn
 from node_cli.solving.field_result import refuse_misfit
 
 
+# A scalar time, or what ``of_times`` gives for it.
+Moment = Tensor | tuple[Tensor, ...]
+
+
 class FlowField(nn.Module, ABC):
-    r"""A field :math:`f(t, z)` of points, with its derivatives at each of them."""
+    r"""A field :math:`f(t, z)` of points, with its derivatives at each of them.
+
+    Attributes:
+        splits_time: ``of_times`` is there, see ``node_cli.solving.pure_field``.
+    """
+
+    splits_time: bool = False
+
+    def of_times(self, t: Tensor) -> tuple[Tensor, ...]:
+        """What depends on times ``[S]`` alone, in one call; tensors ``[S, ...]``."""
+        raise NotImplementedError
 
     @abstractmethod
-    def forward(self, t: Tensor, z: Tensor) -> Tensor:
+    def forward(self, t: Moment, z: Tensor) -> Tensor:
         """The derivative ``dz/dt`` at points ``[N, d]``; ``t`` is a scalar."""
 
     @abstractmethod
-    def jvp(self, t: Tensor, z: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
+    def jvp(self, t: Moment, z: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         r"""The derivative and :math:`\frac{\partial f}{\partial z} v`.
 
         Args:
@@ -33,7 +47,7 @@ class FlowField(nn.Module, ABC):
         """
 
     @abstractmethod
-    def jacobian(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    def jacobian(self, t: Moment, z: Tensor) -> tuple[Tensor, Tensor]:
         r"""The derivative and the whole Jacobian.
 
         Returns:
@@ -42,7 +56,7 @@ class FlowField(nn.Module, ABC):
         """
 
     @abstractmethod
-    def exact_trace(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    def exact_trace(self, t: Moment, z: Tensor) -> tuple[Tensor, Tensor]:
         r"""The derivative ``[N, d]`` and :math:`\mathrm{tr}\, \partial f / \partial z`, ``[N]``."""
 
     @property
@@ -50,7 +64,7 @@ class FlowField(nn.Module, ABC):
         """Whether ``closed_form_trace`` is there."""
         return False
 
-    def closed_form_trace(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    def closed_form_trace(self, t: Moment, z: Tensor) -> tuple[Tensor, Tensor]:
         """As ``exact_trace``, in the time of one evaluation."""
         raise NotImplementedError
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from node_cli.tasks.densities.flow_field import FlowField
+from node_cli.tasks.densities.flow_field import FlowField, Moment
 
 Activation = Literal["tanh", "softplus"]
 # A weight [out, in] and a bias [out].
@@ -38,8 +38,8 @@ class PerceptronField(FlowField):
         self.activation = activation
 
     @abstractmethod
-    def maps(self, t: Tensor) -> list[AffineMap]:
-        """The affine maps at time ``t``, a scalar; the first layer first, at least two."""
+    def maps(self, t: Moment) -> list[AffineMap]:
+        """The affine maps at a moment; the first layer first, at least two."""
 
     @property
     @abstractmethod
@@ -51,14 +51,14 @@ class PerceptronField(FlowField):
         """Whether ``closed_form_trace`` is there: with one hidden layer."""
         return self.hidden_layers == 1
 
-    def forward(self, t: Tensor, z: Tensor) -> Tensor:
+    def forward(self, t: Moment, z: Tensor) -> Tensor:
         """The derivative ``dz/dt`` at points ``[N, d]``."""
         *inner, (weight, bias) = self.maps(t)
         for inner_weight, inner_bias in inner:
             z = self._value(functional.linear(z, inner_weight, inner_bias))
         return functional.linear(z, weight, bias)
 
-    def jvp(self, t: Tensor, z: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
+    def jvp(self, t: Moment, z: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         r"""The derivative and :math:`\frac{\partial f}{\partial z} v`.
 
         Args:
@@ -75,7 +75,7 @@ class PerceptronField(FlowField):
             tangents = functional.linear(tangents, inner_weight) * slope
         return functional.linear(z, weight, bias), functional.linear(tangents, weight)
 
-    def jacobian(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    def jacobian(self, t: Moment, z: Tensor) -> tuple[Tensor, Tensor]:
         r"""The derivative and the whole Jacobian, one tangent for each dimension.
 
         Returns:
@@ -86,7 +86,7 @@ class PerceptronField(FlowField):
         basis = torch.eye(dimensions, dtype=z.dtype, device=z.device).unsqueeze(1)
         return self.jvp(t, z, basis)
 
-    def exact_trace(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    def exact_trace(self, t: Moment, z: Tensor) -> tuple[Tensor, Tensor]:
         r"""The derivative ``[N, d]`` and :math:`\mathrm{tr}\, \partial f / \partial z`, ``[N]``.
 
         As by ``jacobian``, without the entries off the diagonal of the last layer's product.
@@ -100,7 +100,7 @@ class PerceptronField(FlowField):
         trace = torch.einsum("inh,ih->n", tangents, weight)
         return functional.linear(z, weight, bias), trace
 
-    def closed_form_trace(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    def closed_form_trace(self, t: Moment, z: Tensor) -> tuple[Tensor, Tensor]:
         r"""The same for one hidden layer, in the time of one evaluation.
 
         .. math:: \mathrm{tr} \frac{\partial f}{\partial z}
@@ -137,6 +137,7 @@ class HypernetworkField(PerceptronField):
     def __init__(self, dimensions: int, width: int, hidden: int) -> None:
         super().__init__("tanh")
         self.shape = (width, dimensions)
+        self.splits_time = True
         self.time1 = nn.Linear(1, hidden)
         self.time2 = nn.Linear(hidden, hidden)
         self.time3 = nn.Linear(hidden, 3 * width * dimensions + width)
@@ -146,14 +147,23 @@ class HypernetworkField(PerceptronField):
         """One, of ``width`` units."""
         return 1
 
-    def maps(self, t: Tensor) -> list[AffineMap]:
+    def maps(self, t: Moment) -> list[AffineMap]:
         """``w`` and ``b``, then the gated ``u`` over the width."""
+        w, b, gated = t if isinstance(t, tuple) else self._coefficients(t.reshape(1))
+        return [(w, b), (gated, None)]
+
+    def of_times(self, t: Tensor) -> tuple[Tensor, ...]:
+        """All coefficients: the network of time is evaluated once for times ``[S]``."""
+        return self._coefficients(t.unsqueeze(1))
+
+    def _coefficients(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """``w`` ``[..., M, d]``, ``b`` ``[..., M]`` and the gated ``u`` ``[..., d, M]``."""
         width, dimensions = self.shape
-        numbers = torch.tanh(self.time2(torch.tanh(self.time1(t.reshape(1)))))
+        numbers = torch.tanh(self.time2(torch.tanh(self.time1(t))))
         block = width * dimensions
-        w, u, gate, b = self.time3(numbers).split([block, block, block, width])
-        gated = (u * torch.sigmoid(gate)).view(width, dimensions)
-        return [(w.view(width, dimensions), b), (gated.t() / width, None)]
+        w, u, gate, b = self.time3(numbers).split([block, block, block, width], dim=-1)
+        gated = (u * torch.sigmoid(gate)).unflatten(-1, self.shape)
+        return w.unflatten(-1, self.shape), b, gated.transpose(-2, -1) / width
 
 
 class TimeLayer(nn.Module, ABC):
@@ -259,7 +269,7 @@ class LayeredField(PerceptronField):
         """One for each width in ``hidden``."""
         return len(self.layers) - 1
 
-    def maps(self, t: Tensor) -> list[AffineMap]:
+    def maps(self, t: Moment) -> list[AffineMap]:
         """The layers' maps at time ``t``."""
         return [layer.at(t) for layer in self.layers]  # type: ignore[operator]
 

@@ -1,0 +1,159 @@
+r"""A step of the continuous adjoint as one function of tensors.
+
+State :math:`y` and adjoint :math:`a` go through the stages. The gradients :math:`g` of the parameters
+follow from them, and are summed up once for the whole step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from node_cli.methods.tableau import Row
+from node_cli.solving.pure_field import Features, PureField
+from node_cli.solving.step_graph import HEAD, StepSystem, error_ratio, moved, row_of
+
+
+@dataclass(frozen=True)
+class PureAugmentedField:
+    """State, adjoint and gradients as one state, see ``node_cli.solving.adjoint``.
+
+    Attributes:
+        field: of the state alone.
+        parameters: that get gradients.
+        size: numbers in the state.
+    """
+
+    field: PureField
+    parameters: tuple[Tensor, ...]
+    shape: torch.Size
+
+    @property
+    def carried(self) -> int:
+        """Of the field at the end of a step, so many first numbers are kept for the next one."""
+        return 2 * self.shape.numel()
+
+
+class _Stage(NamedTuple):
+    """The field at a stage; ``None`` where nothing depends on something.
+
+    Attributes:
+        state: the derivative of the state.
+        adjoint: that of the adjoint.
+        of_time: the adjoint times what the field makes of each part that depends on time alone.
+        parameters: likewise of the parameters themselves.
+    """
+
+    state: Tensor
+    adjoint: Tensor
+    of_time: Sequence[Tensor | None]
+    parameters: Sequence[Tensor | None]
+
+
+def adjoint_step(
+    system: StepSystem, clock: Tensor, packed: Tensor, f0: Tensor | None
+) -> tuple[Tensor, ...]:
+    """The augmented state at the end, the field of its first two parts there, the error ratio.
+
+    The last two are left out where the method has no last stage at the end, or no error.
+
+    Args:
+        system: of the solve; its field is a ``PureAugmentedField``.
+        clock: of the step.
+        packed: the augmented state at its start.
+        f0: the field of the first two parts there; None: it is evaluated.
+    """
+    field, tableau = system.field, system.tableau
+    assert isinstance(field, PureAugmentedField)
+    size, h = field.shape.numel(), clock[2]
+    y0, a0, g0 = packed.split([size, size, packed.numel() - 2 * size])
+    y0, a0 = y0.view(field.shape), a0.view(field.shape)
+    with torch.enable_grad():
+        of_times = field.field.of_times(clock[HEAD:])
+    first = _stage(field, row_of(of_times, 0), y0, a0)
+    if f0 is not None:
+        state, adjoint = f0.view(2, *field.shape)
+        first = first._replace(state=state, adjoint=adjoint)
+    stages = [first]
+    rows = tableau.stages
+    for number, row in enumerate(rows, start=1):
+        y = moved(y0, h, row, [stage.state for stage in stages])
+        a = moved(a0, h, row, [stage.adjoint for stage in stages])
+        stages.append(_stage(field, row_of(of_times, number), y, a))
+    ends_alike = tableau.first_same_as_last
+    end = _sums(field, of_times, tableau.weights, stages)
+    y1 = torch.cat((y0.reshape(-1), a0.reshape(-1), g0)) + h * end
+    found = [y1]
+    if ends_alike:
+        last = stages[-1]
+        found.append(torch.cat((last.state.reshape(-1), last.adjoint.reshape(-1))))
+    if system.norm is not None:
+        assert tableau.error is not None
+        error = h * _sums(field, of_times, tableau.error, stages)
+        found.append(error_ratio(system.norm, clock, packed, y1, error))
+    return tuple(found)
+
+
+def _stage(field: PureAugmentedField, of_time: Features, y: Tensor, a: Tensor) -> _Stage:
+    with torch.enable_grad():
+        y = y.detach().requires_grad_()
+        # Cut here, so that what comes before is gone through once for all stages.
+        parts = [p.detach().requires_grad_() if p.requires_grad else p for p in of_time]
+        cut = [part for part in parts if part.requires_grad]
+        derivative = field.field.given(tuple(parts), y)
+        inputs = (y, *cut, *field.parameters)
+        changes: Sequence[Tensor | None] = [None] * len(inputs)
+        if derivative.requires_grad:
+            changes = torch.autograd.grad(derivative, inputs, a, allow_unused=True)
+    of_y = torch.zeros_like(y) if changes[0] is None else -changes[0]
+    return _Stage(derivative.detach(), of_y, changes[1 : 1 + len(cut)], changes[1 + len(cut) :])
+
+
+def _sums(
+    field: PureAugmentedField, of_times: Features, weights: Row, stages: Sequence[_Stage]
+) -> Tensor:
+    """The weighted sum of the packed augmented field over the stages."""
+    state = _weighted(weights, [stage.state for stage in stages])
+    adjoint = _weighted(weights, [stage.adjoint for stage in stages])
+    assert state is not None
+    assert adjoint is not None
+    of_parameters = [
+        _weighted(weights, [stage.parameters[i] for stage in stages])
+        for i in range(len(field.parameters))
+    ]
+    split = [part for part in of_times if part.requires_grad]
+    if split:
+        rows = [
+            torch.stack([_scaled(w, s.of_time[i], part) for w, s in zip(weights, stages, strict=True)])
+            for i, part in enumerate(split)
+        ]
+        through = torch.autograd.grad(
+            split, field.parameters, rows, retain_graph=True, allow_unused=True
+        )
+        of_parameters = [
+            b if a is None else a if b is None else a + b
+            for a, b in zip(of_parameters, through, strict=True)
+        ]
+    filled = [
+        (torch.zeros_like(like) if change is None else -change).reshape(-1)
+        for change, like in zip(of_parameters, field.parameters, strict=True)
+    ]
+    return torch.cat((state.reshape(-1), adjoint.reshape(-1), *filled))
+
+
+def _weighted(weights: Row, terms: Sequence[Tensor | None]) -> Tensor | None:
+    total: Tensor | None = None
+    for weight, term in zip(weights, terms, strict=True):
+        if weight and term is not None:
+            total = weight * term if total is None else total + weight * term
+    return total
+
+
+def _scaled(weight: float, row: Tensor | None, part: Tensor) -> Tensor:
+    if row is None or not weight:
+        return torch.zeros_like(part[0])
+    return weight * row

@@ -1,0 +1,188 @@
+"""Gradients through compiled steps: each is computed again from its start, as one graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from node_cli.solving.compiled_runge_kutta import CompiledRungeKutta, compiled
+from node_cli.solving.counted_field import CountedField
+from node_cli.solving.integration import Integrator
+from node_cli.solving.runge_kutta import dense_rows
+from node_cli.solving.step_graph import clock_of, stage_times, step_backward
+from node_cli.solving.trajectory import AcceptedStep
+
+
+def solve_in_compiled_steps(
+    field: CountedField,
+    integrate: Integrator,
+    y0: Tensor,
+    times: Sequence[float],
+    parameters: Sequence[Tensor],
+    replays: bool,
+) -> Tensor:
+    """Values at the times; the gradients are those of the discrete solve, as in direct mode.
+
+    Args:
+        field: as the solve sees it.
+        integrate: the solver, with a ``CompiledRungeKutta``.
+        y0: the packed state at the first time.
+        times: in the one order or the other.
+        parameters: tensors of the field that get gradients.
+        replays: only the states at accepted steps are kept, and the backward pass counts what it
+            evaluates, as in checkpointed mode; else the field there is kept too.
+    """
+    values: Tensor = _CompiledSteps.apply(field, integrate, times, replays, y0, *parameters)
+    return values
+
+
+class _CompiledSteps(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        field: CountedField,
+        integrate: Integrator,
+        times: Sequence[float],
+        replays: bool,
+        y0: Tensor,
+        *parameters: Tensor,
+    ) -> Tensor:
+        steps: list[AcceptedStep] = []
+        stepper = integrate.stepper
+        assert isinstance(stepper, CompiledRungeKutta)
+        keeps_slopes = not replays and stepper.tableau.first_same_as_last
+
+        def observe(step: AcceptedStep) -> None:
+            steps.append(step)
+            field.keeps(step.y0)
+            if keeps_slopes:
+                field.keeps(step.memory.slope)
+
+        trajectory = integrate(field, y0, times, observe=observe)
+        ctx.field, ctx.stepper, ctx.times = field, stepper, trajectory.times
+        ctx.replays, ctx.keeps_slopes = replays, keeps_slopes
+        ctx.steps = [(step.start, step.end, step.outputs) for step in steps]
+        slopes = [step.memory.slope for step in steps] if keeps_slopes else []
+        ctx.save_for_backward(*(step.y0 for step in steps), *slopes, *parameters)
+        return torch.stack(trajectory.values)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = gradients
+        count = len(ctx.steps)
+        kept = 2 * count if ctx.keeps_slopes else count
+        states, parameters = ctx.saved_tensors[:count], ctx.saved_tensors[kept:]
+        slopes = ctx.saved_tensors[count:kept] or (None,) * count
+        ctx.field.backward_begins()
+        back = _Backward(ctx.field, ctx.stepper, parameters, ctx.replays)
+        adjoint = torch.zeros_like(gradient[0])
+        of_slope = torch.zeros_like(adjoint) if ctx.keeps_slopes else None
+        for step, y0, f0 in zip(
+            reversed(ctx.steps), reversed(states), reversed(slopes), strict=True
+        ):
+            start, end, outputs = step
+            inside = [i for i in outputs if ctx.times[i] != end]
+            for i in outputs:
+                if ctx.times[i] == end:
+                    adjoint = adjoint + gradient[i]
+            values = ([ctx.times[i] for i in inside], gradient[inside]) if inside else None
+            adjoint, of_slope = back(start, end, (y0, f0), (adjoint, of_slope), values)
+        if of_slope is not None and count:
+            adjoint = adjoint + back.first_slope(ctx.steps[0][0], states[0], of_slope)
+        for i, t in enumerate(ctx.times):
+            if t == ctx.times[0]:
+                adjoint = adjoint + gradient[i]
+        return None, None, None, None, adjoint, *back.sums
+
+
+class _Backward:
+    """Takes gradients back over one step after the other.
+
+    Attributes:
+        sums: the gradients of the parameters so far.
+    """
+
+    def __init__(
+        self,
+        field: CountedField,
+        stepper: CompiledRungeKutta,
+        parameters: Sequence[Tensor],
+        replays: bool,
+    ) -> None:
+        self._field, self._stepper, self._replays = field, stepper, replays
+        self._system = stepper.system(field, parameters)
+        self._steps: dict[bool, Callable[..., tuple[Tensor, ...]]] = {}  # with values inside
+        self.sums = tuple(torch.zeros_like(parameter) for parameter in parameters)
+
+    def __call__(
+        self,
+        t0: float,
+        t1: float,
+        start: tuple[Tensor, Tensor | None],
+        of_end: tuple[Tensor, Tensor | None],
+        values: tuple[Sequence[float], Tensor] | None,
+    ) -> tuple[Tensor, Tensor | None]:
+        """The gradients of state and field at the start of a step.
+
+        Args:
+            t0: where it starts.
+            t1: where it ends.
+            start: the state there, and the field where it was kept.
+            of_end: the gradients at its end.
+            values: times inside of it, and the gradients of the values there.
+        """
+        (y0, f0), (of_y1, of_f1) = start, of_end
+        tableau = self._stepper.tableau
+        of_y0 = of_f0 = of_middle = None
+        if values is not None:
+            weights = () if tableau.middle is None else (1.0,)
+            rows = y0.new_tensor(dense_rows(t0, t1, values[0], weights))
+            rise, of_f0, last, *rest = torch.tensordot(rows.t(), values[1], dims=1).unbind()
+            of_y0, of_y1 = values[1].sum(dim=0) - rise, of_y1 + rise
+            of_f1 = last if of_f1 is None else of_f1 + last
+            of_middle = rest[0] if rest else None
+        if self._replays:
+            self._count(t0, t1, values is not None)
+        call = self._steps.get(values is not None)
+        if call is None:
+            call = self._steps[values is not None] = compiled(
+                step_backward, "the gradient of a step"
+            ).bind(self._system)
+        clock = clock_of(tableau, self._stepper.tolerances, t0, t1, y0)
+        given = (clock, y0, f0, of_y1, of_f1, of_middle, of_f0 if f0 is None else None)
+        adjoint, *found = call(*given, *self.sums)
+        of_slope = None
+        if f0 is not None:
+            of_slope, *found = found
+            of_slope = of_slope if of_f0 is None else of_slope + of_f0
+        self.sums = tuple(found)
+        return adjoint if of_y0 is None else adjoint + of_y0, of_slope
+
+    def first_slope(self, t: float, y: Tensor, gradient: Tensor) -> Tensor:
+        """The gradient of the first state by the field there."""
+        field, parameters = self._system.field, self._system.parameters
+        with torch.enable_grad():
+            start = y.detach().requires_grad_()
+            (of_time,) = (tuple(part[0] for part in field.of_times(y.new_tensor([t]))),)
+            slope = field.given(of_time, start)
+            if not slope.requires_grad:
+                return torch.zeros_like(y)
+            changes = torch.autograd.grad(slope, (start, *parameters), gradient, allow_unused=True)
+        self.sums = tuple(
+            total if change is None else total + change
+            for total, change in zip(self.sums, changes[1:], strict=True)
+        )
+        return torch.zeros_like(y) if changes[0] is None else changes[0]
+
+    def _count(self, t0: float, t1: float, inside: bool) -> None:
+        """Count as a step that is replayed, which does not evaluate what it does not need."""
+        tableau = self._stepper.tableau
+        times = stage_times(tableau, t0, t1)
+        if tableau.first_same_as_last:
+            times.pop()
+        self._field.evaluated([*times, t1] if inside else times)

@@ -1,0 +1,165 @@
+"""Explicit Runge-Kutta methods whose steps are compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import ClassVar, NamedTuple
+
+from torch import Tensor
+
+from node_cli.methods import Method
+from node_cli.solving import compilation
+from node_cli.solving.adjoint_graph import PureAugmentedField, adjoint_step
+from node_cli.solving.compilation import CompiledFunction, Tensors
+from node_cli.solving.counted_field import SolvableField
+from node_cli.solving.runge_kutta import RungeKutta, dense_values
+from node_cli.solving.step_control import StepControl
+from node_cli.solving.step_graph import StepSystem, clock_of, stage_times, step_forward
+from node_cli.solving.stepper import AdaptiveStepper, Step, Verdict
+
+
+@cache
+def _compiled(function: Callable[..., Tensors], what: str, backend: str) -> CompiledFunction:
+    return CompiledFunction(function, what, backend)
+
+
+def compiled(function: Callable[..., Tensors], what: str) -> CompiledFunction:
+    """A function of ``step_graph``, one for all solves: so a graph is compiled once."""
+    return _compiled(function, what, compilation.BACKEND)
+
+
+class Start(NamedTuple):
+    """What a step knows of its start.
+
+    Attributes:
+        slope: the field there; None: the graph of the step evaluates it.
+    """
+
+    slope: Tensor | None
+
+
+class CompiledRungeKutta(AdaptiveStepper[Start]):
+    """Takes the steps of ``RungeKutta``, each as one call of a compiled graph.
+
+    It keeps the graph that the first step finds, and so serves one solve.
+
+    Args:
+        method: declares the tableau.
+        control: compares errors with the tolerances.
+    """
+
+    stretch: ClassVar[float] = RungeKutta.stretch
+
+    def __init__(self, method: Method, control: StepControl) -> None:
+        assert method.tableau is not None
+        self.tableau = method.tableau
+        self.dense = self.tableau.dense is not None
+        self._adaptive = method.kind == "adaptive"
+        self.tolerances = (control.rtol, control.atol) if self._adaptive else (0.0, 0.0)
+        self._norm = control.norm if self._adaptive else None
+        self._graphs: dict[bool, Callable[..., Tensors]] = {}  # with a slope given
+        self._begun = False
+
+    @property
+    def error_order(self) -> int:
+        """That of the embedded solution."""
+        return self.tableau.order - 1
+
+    def init(
+        self, field: SolvableField, t0: float, y0: Tensor, before: Start | None = None
+    ) -> Start:
+        """The field at ``t0``, unless the step before has evaluated it or this one will do so."""
+        if before is not None and before.slope is not None:
+            return before
+        # Who asks for a length of the first step, or for values inside, needs the slope at once.
+        if not self._adaptive or (self._begun and isinstance(field.pure(), PureAugmentedField)):
+            field.evaluated([t0])
+            return Start(None)
+        self._begun = True
+        return Start(field.at(t0, y0))
+
+    def slope(self, memory: Start) -> Tensor:
+        """The field at the start of the step."""
+        assert memory.slope is not None
+        return memory.slope
+
+    def step(
+        self, field: SolvableField, t0: float, t1: float, y0: Tensor, memory: Start
+    ) -> CompiledStep:
+        """All stages, and the state at ``t1``."""
+        slope = memory.slope
+        graph = self._graphs.get(slope is None)
+        if graph is None:
+            graph = self._graphs[slope is None] = self._graph_of(field)
+        field.evaluated(stage_times(self.tableau, t0, t1)[1:])
+        clock = clock_of(self.tableau, self.tolerances, t0, t1, y0)
+        y1, *rest = graph(clock, y0.contiguous(), None if slope is None else slope.contiguous())
+        return CompiledStep(self, field, (t0, t1), y0, slope, y1, rest)
+
+    def system(self, field: SolvableField, parameters: Sequence[Tensor] = ()) -> StepSystem:
+        """What all steps have in common."""
+        return StepSystem(field.pure(), self.tableau, self._norm, tuple(parameters))
+
+    def _graph_of(self, field: SolvableField) -> Callable[..., Tensors]:
+        system = self.system(field)
+        if not isinstance(system.field, PureAugmentedField):
+            return compiled(step_forward, "a step").bind(system)
+        graph, carried = compiled(adjoint_step, "a step of the adjoint").bind(system), system.field.carried
+
+        def of_the_first_parts(clock: Tensor, y0: Tensor, slope: Tensor | None) -> Tensors:
+            return graph(clock, y0, None if slope is None else slope[:carried])
+
+        return of_the_first_parts
+
+    def judge(
+        self, control: StepControl, length: float, y0: Tensor, memory: Start, step: Step[Start]
+    ) -> Verdict[Start]:
+        """Accept it where the error ratio is at most 1."""
+        assert isinstance(step, CompiledStep)
+        ratio = float(step.ratio)
+        return Verdict(ratio <= 1.0, control.next_step(length, ratio, self.tableau.order))
+
+
+class CompiledStep(Step[Start]):
+    """What the graph of a step gave.
+
+    Args:
+        stepper: that took it.
+        field: the vector field.
+        ends: where it starts and ends.
+        y0: the state at its start.
+        f0: the field there, where it is known.
+        y1: the state at its end.
+        rest: what else there is, as ``step_forward`` and ``adjoint_step`` give it.
+    """
+
+    def __init__(
+        self,
+        stepper: CompiledRungeKutta,
+        field: SolvableField,
+        ends: tuple[float, float],
+        y0: Tensor,
+        f0: Tensor | None,
+        y1: Tensor,
+        rest: Sequence[Tensor],
+    ) -> None:
+        self._field, self._ends, self._y0, self._f0, self.y1 = field, ends, y0, f0, y1
+        self._f1 = rest[0] if stepper.tableau.first_same_as_last else None
+        self._ends_alike = self._f1 is not None
+        self._middle = rest[1] if stepper.tableau.middle is not None else None
+        self.ratio = rest[-1] if rest else None
+
+    def memory(self) -> Start:
+        """The field at the end, where the last stage is that."""
+        return Start(self._f1 if self._ends_alike else None)
+
+    def values(self, times: Sequence[float]) -> Tensor:
+        """The states at times inside of it, ``[len(times), *y0.shape]``."""
+        if self._f1 is None:
+            self._f1 = self._field.at(self._ends[1], self.y1)
+        assert self._f0 is not None
+        terms = [self.y1 - self._y0, self._f0, self._f1]
+        if self._middle is not None:
+            terms.append(self._middle)
+        return dense_values(self._y0, terms, *self._ends, times)

@@ -1,0 +1,199 @@
+r"""A Runge-Kutta step as one function of tensors, and its gradient as another.
+
+Both are made to be compiled, and run as they are too. What changes from step to step are tensors:
+the clock ``[rtol, atol, h, t_0, t_1, ..., t_S]`` has the tolerances, the length of the step and the
+times of its stages, so that one graph serves all steps and all tolerances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from node_cli.methods.tableau import Tableau
+from node_cli.solving.pure_field import PureField
+from node_cli.solving.state import Norm
+
+HEAD = 3  # entries of the clock before the times
+
+
+@dataclass(frozen=True)
+class StepSystem:
+    """What is the same in all steps of a solve.
+
+    Attributes:
+        field: the vector field.
+        tableau: the method.
+        norm: of the scaled error; None: it is not asked for, as steps are given.
+        parameters: of the field, that get gradients.
+    """
+
+    field: PureField
+    tableau: Tableau
+    norm: Norm | None
+    parameters: tuple[Tensor, ...] = ()
+
+
+def stage_times(tableau: Tableau, t0: float, t1: float) -> list[float]:
+    """The times of all stages of a step, the first among them."""
+    h = t1 - t0
+    return [t0, *(t1 if node == 1.0 else t0 + node * h for node in tableau.nodes)]
+
+
+def clock_of(
+    tableau: Tableau, tolerances: tuple[float, float], t0: float, t1: float, like: Tensor
+) -> Tensor:
+    """The clock of a step from ``t0`` to ``t1``."""
+    entries = [*tolerances, t1 - t0, *stage_times(tableau, t0, t1)]
+    return torch.tensor(entries, dtype=like.dtype, device=like.device)
+
+
+def step_forward(
+    system: StepSystem, clock: Tensor, y0: Tensor, f0: Tensor | None
+) -> tuple[Tensor, ...]:
+    """``y1``, and what there is of the following, in this order.
+
+    The field at ``t1`` where the last stage is that, the middle of dense output, the error ratio.
+
+    Args:
+        system: of the solve.
+        clock: of the step.
+        y0: the state at its start.
+        f0: the field there; None: it is evaluated.
+    """
+    y1, stages = _stages(system, clock, y0, f0)
+    found = [y1, *_rest(system, stages)]
+    if system.norm is not None:
+        assert system.tableau.error is not None
+        error = clock[2] * _sum_of(system.tableau.error, stages)
+        found.append(error_ratio(system.norm, clock, y0, y1, error))
+    return tuple(part.contiguous() for part in found)
+
+
+def step_backward(
+    system: StepSystem,
+    clock: Tensor,
+    y0: Tensor,
+    f0: Tensor | None,
+    of_y1: Tensor,
+    of_f1: Tensor | None,
+    of_middle: Tensor | None,
+    of_f0: Tensor | None,
+    *sums: Tensor,
+) -> tuple[Tensor, ...]:
+    """The gradients of ``y0``, of ``f0`` where it is given, and ``sums`` with the parameters'.
+
+    The step is computed again from its start.
+
+    Args:
+        system: of the solve.
+        clock: of the step.
+        y0: the state at its start.
+        f0: the field there; None: it was evaluated in the step.
+        of_y1: the gradient of ``y1``.
+        of_f1: of the field at the end; None: it is zero. Where no stage is that, it is evaluated.
+        of_middle: of the middle; None: it is zero.
+        of_f0: of the field at the start, where that is not given; None: it is zero.
+        sums: the gradients of the parameters so far.
+    """
+    with torch.enable_grad():
+        start = y0.detach().requires_grad_()
+        slope = None if f0 is None else f0.detach().requires_grad_()
+        y1, stages = _stages(system, clock, start, slope, last=of_f1 is not None)
+        found, gradients = [y1], [of_y1]
+        if of_f1 is not None:
+            found.append(_end_of(system, clock, y1, stages))
+            gradients.append(of_f1)
+        if of_middle is not None:
+            assert system.tableau.middle is not None
+            found.append(_sum_of(system.tableau.middle, stages))
+            gradients.append(of_middle)
+        if of_f0 is not None:
+            found.append(stages[0])
+            gradients.append(of_f0)
+        inputs = (start, *(() if slope is None else (slope,)), *system.parameters)
+        changes = torch.autograd.grad(found, inputs, gradients, allow_unused=True)
+    first = len(inputs) - len(system.parameters)
+    of_inputs = [
+        torch.zeros_like(like) if change is None else change.contiguous()
+        for change, like in zip(changes[:first], inputs[:first], strict=True)
+    ]
+    return (*of_inputs, *map(_added, sums, changes[first:]))
+
+
+def _end_of(system: StepSystem, clock: Tensor, y1: Tensor, stages: list[Tensor]) -> Tensor:
+    """The field at the end of a step."""
+    if system.tableau.first_same_as_last:
+        return stages[-1]
+    times = clock[HEAD:]
+    end = times[:1] + clock[2]
+    return system.field.given(row_of(system.field.of_times(end), 0), y1)
+
+
+def _added(total: Tensor, change: Tensor | None) -> Tensor:
+    return total if change is None else total + change
+
+
+def _stages(
+    system: StepSystem, clock: Tensor, y0: Tensor, f0: Tensor | None, last: bool = True
+) -> tuple[Tensor, list[Tensor]]:
+    """The end of the step and the field at its stages.
+
+    Args:
+        system: of the solve.
+        clock: of the step.
+        y0: the state at its start.
+        f0: the field there; None: it is evaluated.
+        last: the field at the end is wanted too.
+    """
+    tableau, field, h = system.tableau, system.field, clock[2]
+    times = clock[HEAD:]
+    of_times = field.of_times(times)
+    stages = [field.given(row_of(of_times, 0), y0) if f0 is None else f0]
+    ends_alike = tableau.first_same_as_last
+    inner = len(tableau.nodes) - (1 if ends_alike else 0)
+    for number, row in enumerate(tableau.stages[:inner], start=1):
+        stages.append(field.given(row_of(of_times, number), moved(y0, h, row, stages)))
+    y1 = moved(y0, h, tableau.weights[: len(stages)], stages)
+    if ends_alike and last:
+        stages.append(field.given(row_of(of_times, len(tableau.nodes)), y1))
+    return y1, stages
+
+
+def _rest(system: StepSystem, stages: list[Tensor]) -> list[Tensor]:
+    tableau = system.tableau
+    found = [stages[-1]] if tableau.first_same_as_last else []
+    if tableau.middle is not None:
+        found.append(_sum_of(tableau.middle, stages))
+    return found
+
+
+def error_ratio(norm: Norm, clock: Tensor, y0: Tensor, y1: Tensor, error: Tensor) -> Tensor:
+    """As of ``StepControl``, with the tolerances of the clock."""
+    allowed = torch.maximum(y0.abs(), y1.abs()) * clock[0] + clock[1]
+    return norm(error / allowed.clamp(min=torch.finfo(y0.dtype).tiny))
+
+
+def row_of(of_times: Sequence[Tensor], number: int) -> tuple[Tensor, ...]:
+    """What depends on the time alone, at one stage."""
+    return tuple(part[number] for part in of_times)
+
+
+def moved(y0: Tensor, h: Tensor, row: Sequence[float], stages: Sequence[Tensor]) -> Tensor:
+    """``y0 + h sum_j row[j] * stages[j]``."""
+    y = y0
+    for factor, stage in zip(row, stages, strict=True):
+        if factor:
+            y = y + (h * factor) * stage
+    return y
+
+
+def _sum_of(factors: Sequence[float], stages: Sequence[Tensor]) -> Tensor:
+    used = [(factor, stage) for factor, stage in zip(factors, stages, strict=True) if factor]
+    total = used[0][1] * used[0][0]
+    for factor, stage in used[1:]:
+        total = total + factor * stage
+    return total
