@@ -24,6 +24,7 @@ _REFERENCES_ONLY = re.compile(r"([^$]|\$(?!\{)|\$\{\.*[A-Za-z_][\w.-]*(\[\d+\])?
 
 _ALIASES = {
     "adjoint": {"true": "on", "false": "off"},
+    "compile": {"true": "step", "false": "off"},
     "debug": {"true": "on", "false": "off"},
     "hydra/launcher": {name: f"plugin/{name}" for name in LAUNCHERS},
     "hydra/sweeper": {name: f"plugin/{name}" for name in SWEEPERS},

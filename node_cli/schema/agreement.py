@@ -51,6 +51,11 @@ def _without_a_solve(config: RunConfig) -> Iterator[str]:
             f"adjoint.check_every={adjoint.check_every} model={model.name}: this model solves no"
             f" ODE; leave it out{instead}."
         )
+    if config.compile.mode != "off":
+        yield (
+            f"compile={config.compile.mode} model={model.name}: this model solves no ODE; leave it"
+            f" out{instead}."
+        )
     if config.evaluation.differs:
         yield (
             f"evaluation model={model.name}: this model solves no ODE; leave the settings of"
@@ -162,6 +167,7 @@ def _of_the_solve(config: RunConfig) -> Iterator[str]:
         yield from _of_the_step(config, "solver.step_size", config.solver.step_size)
     yield from _of_the_backward_solve(config)
     yield from _of_the_backend(config)
+    yield from _of_the_compilation(config)
 
 
 def _of_the_step(config: RunConfig, name: str, step: float | None) -> Iterator[str]:
@@ -254,4 +260,20 @@ def _of_the_backend(config: RunConfig) -> Iterator[str]:
         yield (
             f"solver.order={solver.order} backend=torchdiffeq: must be at least 4 there; use"
             " backend=native."
+        )
+
+
+def _of_the_compilation(config: RunConfig) -> Iterator[str]:
+    mode, solver = config.compile.mode, config.solver.name
+    if mode == "off":
+        return
+    if METHODS[solver].tableau is None:
+        yield (
+            f"compile={mode} solver={solver}: steps of explicit Runge-Kutta methods alone can be"
+            " compiled; use compile=off, or a solver such as solver=dopri5 or solver=rk4."
+        )
+    elif config.backend.name != "native":
+        yield (
+            f"compile={mode} backend={config.backend.name}: steps of our own solvers alone can be"
+            " compiled; use compile=off or backend=native."
         )

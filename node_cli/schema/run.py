@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from node_cli.schema.adjoint import AdjointConfig
 from node_cli.schema.agreement import disagreements
 from node_cli.schema.base import AsTuple, Schema, Seed
+from node_cli.schema.compile import CompileConfig
 from node_cli.schema.data import DataSchema
 from node_cli.schema.evaluation import EvaluationConfig
 from node_cli.schema.model import ModelSchema
@@ -62,6 +63,7 @@ class RunConfig(Schema):
     tolerance: ToleranceConfig
     adjoint: AdjointConfig
     backend: BackendConfig
+    compile: CompileConfig = CompileConfig(mode="off")  # runs from before it have none
     debug: DebugConfig
     study: StudyConfig
     trace: TraceConfig

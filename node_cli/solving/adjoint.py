@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from node_cli.solving.adjoint_graph import PureAugmentedField
+from node_cli.solving.compiled_runge_kutta import CompiledRungeKutta
 from node_cli.solving.counted_field import CountedField
 from node_cli.solving.failures import NotFiniteError, StepsError
 from node_cli.solving.integration import Integrator
@@ -95,6 +96,8 @@ def _solve_backwards(
         return torch.maximum(inner, largest_rms(parts[2:]))
 
     integrate = problem.backward_of(norm)
+    if isinstance(integrate.stepper, CompiledRungeKutta):
+        integrate.stepper.parameters = tuple(parameters)
     of_parameters = [torch.zeros_like(parameter) for parameter in parameters]
     step: float | None = None
     for i in range(len(times) - 1, 0, -1):
@@ -127,7 +130,7 @@ class _AugmentedField:
         # Evaluations and steps count as the field's own.
         self.accepted, self.rejected = field.accepted, field.rejected
         self.evaluated = field.evaluated
-        self.resolution = field.resolution
+        self.resolution, self.original = field.resolution, field.original
         self._inner = field
         self._parameters = tuple(parameters)
         self._shape, self._augmented = shape, layout

@@ -9,29 +9,33 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
-from node_cli.source_place import place_of
+from node_cli.solving.field_result import name_of
 
 log = logging.getLogger(__name__)
 
 Tensors = tuple[Tensor, ...]
 
-# Torch's own ``tanh`` for vectors takes four times as long; this differs by rounding of 1.
-_OPTIONS: dict[str, Any] = {"cpp.use_decompose_tanh": True, "pattern_matcher": False}
-
-
+# Of ``torch.compile``.
+BACKEND = "inductor"
+_OPTIONS: dict[str, Any] = {
+    # The compiler's own tanh takes three times as long; this one differs by rounding of 1.
+    "cpp.use_decompose_tanh": True,
+    # A sum after a product is computed with what follows it, and not by a pass of its own.
+    "pattern_matcher": False,
+}
 _TRACING = {
     "trace_autograd_ops": True,
     # A number that a field changes, such as a count of its calls, is no reason to compile anew.
     "allow_unspec_int_on_nn_module": True,
-    "recompile_limit": 64,  # of all fields and solvers of a process
+    "recompile_limit": 256,  # of all fields, solvers and shapes of a process
 }
-# Of ``torch.compile``.
-BACKEND = "inductor"
+# A field that is compiled so many times by one function changes too much for it to pay.
+_MOST_OF_A_FIELD = 12
 
 
 class Compilations:
@@ -40,22 +44,24 @@ class Compilations:
     Attributes:
         count: graphs.
         seconds: that it took, all in all.
+        refused: why fields of a class are not compiled.
     """
 
     def __init__(self) -> None:
         self.count = 0
         self.seconds = 0.0
+        self.refused: dict[object, str] = {}
 
 
 done = Compilations()
 
-# Told that something is being compiled (True) or cannot be (a sentence).
-Teller = Callable[[str], None]
-_teller: ContextVar[Teller] = ContextVar("teller", default=log.info)
+# Gets a line, and whether it stays or only says what is being done.
+Teller = Callable[[str, bool], None]
+_teller: ContextVar[Teller] = ContextVar("teller", default=lambda text, _: log.info("%s", text))
 
 
 @contextlib.contextmanager
-def compilations_told(tell: Teller) -> Iterator[None]:
+def told(tell: Teller) -> Iterator[None]:
     """Inside the ``with`` block, ``tell`` gets a line for each compilation and each refusal."""
     token = _teller.set(tell)
     try:
@@ -64,196 +70,233 @@ def compilations_told(tell: Teller) -> Iterator[None]:
         _teller.reset(token)
 
 
-class _Call:
-    """A call of a compiled graph."""
-
-    def __init__(self, graph: Callable[..., Sequence[Tensor]], inputs: tuple[Any, ...]) -> None:
-        self.graph, self.inputs = graph, inputs
-        self.outputs: Sequence[Tensor] = ()
+class NotCompiledError(Exception):
+    """A function cannot be compiled for what it is called with."""
 
 
-_calls: ContextVar[list[_Call] | None] = ContextVar("calls", default=None)
+class System(NamedTuple):
+    """What a function computes with, beside tensors that change from call to call.
+
+    Attributes:
+        content: its first argument.
+        field: the vector field in it, by whose class is known what cannot be compiled.
+        parameters: the tensors in it that may need a gradient.
+    """
+
+    content: Any
+    field: object
+    parameters: Sequence[Tensor]
 
 
 class CompiledFunction:
-    """``function(system, *tensors)``, where ``system`` says what is computed; gives tensors.
+    """``function(content, *tensors)`` that gives tensors, compiled as a whole without gradients.
 
     Args:
-        function: traced as a whole; its tensors have to be contiguous.
+        function: its tensors are contiguous, and no two of those given are one.
         what: it computes, for the lines that tell of a compilation.
         backend: of ``torch.compile``.
     """
 
-    def __init__(
-        self, function: Callable[..., Tensors], what: str, backend: str = "inductor"
-    ) -> None:
-        self.plain, self._what = function, what
-        self._backend = backend
-        self._refused: set[type] = set()
+    def __init__(self, function: Callable[..., Tensors], what: str, backend: str) -> None:
+        self.plain, self._what, self._backend = function, what, backend
         self._compiled = torch.compile(function, fullgraph=True, backend=self._compile)
+        self._times: dict[object, int] = {}
+        self._system: System | None = None
 
-    def bind(self, system: Any) -> Callable[..., Tensors]:
-        """The function of one solve; called again and again with tensors of the same shapes."""
-        return _Bound(self, system)
+    def __call__(self, system: System, *tensors: Tensor | None) -> Tensors:
+        """Call it compiled.
 
-    def call(self, system: Any, *tensors: Tensor | None) -> Tensors:
-        """Compiled for what it is called with."""
-        kind = kind_of(system)
-        if kind in self._refused:
-            return self.plain(system, *tensors)
-        before = done.seconds
-        started = time.perf_counter()
+        Raises:
+            NotCompiledError: that cannot be done; from the second time on it is known at once.
+        """
+        kind = kind_of(system.field)
+        if kind in done.refused:
+            raise NotCompiledError(done.refused[kind])
+        self._system, started, before = system, time.perf_counter(), done.count
         try:
             with _as_wanted():
-                return self._compiled(system, *tensors)
-        except Exception as error:  # noqa: BLE001
-            if not _is_about_compiling(error):
+                return self._compiled(system.content, *tensors)
+        except Exception as error:
+            why = _why_not(error)
+            if why is None:
                 raise
-            self._refused.add(kind)
-            _teller.get()(f"not compiled: {reason(error)}; it runs as it is")
-            return self.plain(system, *tensors)
+            done.refused[kind] = why
+            _teller.get()(f"the field {name_of(system.field)} is not compiled: {why}", True)
+            raise NotCompiledError(why) from error
         finally:
-            if done.seconds != before:  # with what comes before and after the backend
-                done.seconds = before + time.perf_counter() - started
+            self._system = None
+            if done.count != before:
+                done.seconds += time.perf_counter() - started
 
-    def _compile(self, graph: Any, inputs: list[Tensor]) -> Callable[..., Any]:
-        started = time.perf_counter()
-        compiled = self._compiled_by_backend(graph, inputs)
+    def bind(self, system: System, or_plain: bool) -> Callable[..., Tensors]:
+        """The function of one solve, to be called with tensors of the same shapes each time.
+
+        Args:
+            system: what all calls have in common.
+            or_plain: where it cannot be compiled, it is called as it is; else that is an error.
+        """
+        return _Bound(self, system, or_plain)
+
+    def _compile(self, graph: fx.GraphModule, inputs: list[Any]) -> Callable[..., Any]:
+        assert self._system is not None
+        _teller.get()(f"compiling {self._what}", False)
         done.count += 1
-        done.seconds += time.perf_counter() - started
+        self._check(inputs, self._system)
+        compiled = _by_backend(self._backend, graph, inputs)
 
         def run(*flat: Any) -> Any:
             outputs = compiled(*flat)
             calls = _calls.get()
             if calls is not None:
-                call = _Call(compiled, flat)
-                call.outputs = outputs
-                calls.append(call)
+                calls.append(_Call(compiled, flat, outputs))
             return outputs
 
         return run
 
-    def _compiled_by_backend(self, graph: Any, inputs: list[Tensor]) -> Callable[..., Any]:
-        if self._backend != "inductor":
-            return torch._dynamo.lookup_backend(self._backend)(graph, inputs)
-        from torch._inductor.compile_fx import compile_fx
+    def _check(self, inputs: Sequence[Any], system: System) -> None:
+        known = {id(parameter) for parameter in system.parameters}
+        for tensor in inputs:
+            if isinstance(tensor, Tensor) and tensor.requires_grad and id(tensor) not in known:
+                raise NotCompiledError(
+                    "it uses tensors that need a gradient and are not among its parameters"
+                )
+        kind = kind_of(system.field)
+        times = self._times[kind] = self._times.get(kind, 0) + 1
+        if times > _MOST_OF_A_FIELD:
+            raise NotCompiledError("it changes from solve to solve, and would be compiled each time")
 
-        return compile_fx(_with_separate_biases(graph), inputs, config_patches=_OPTIONS)
+
+def kind_of(field: object) -> object:
+    """What is known to be compiled or not: the class of a field, or the function that it is."""
+    inner = getattr(field, "__wrapped__", None) or getattr(field, "_field", None)
+    if inner is not None:
+        return (type(field), kind_of(inner))
+    inner = getattr(field, "module", None)
+    if isinstance(inner, torch.nn.Module):
+        return (type(field), type(inner))
+    return getattr(field, "__code__", type(field))
 
 
-def _with_separate_biases(graph: Any) -> Any:
-    """A graph whose linear layers add their bias in an operation of its own.
+def can_be_traced() -> bool:
+    """Whether no transform of ``torch.func`` and no other compilation is going on."""
+    transformed = torch._C._functorch.peek_interpreter_stack() is not None
+    return not transformed and not torch.compiler.is_compiling()
 
-    It becomes one with what follows, where that goes through the values anyway.
-    """
-    for node in list(graph.graph.nodes):
-        if node.target is torch.nn.functional.linear or node.target is torch._C._nn.linear:
-            bias = node.args[2] if len(node.args) > 2 else node.kwargs.get("bias")
-            if bias is not None:
-                x, weight = node.args[:2]
-                with graph.graph.inserting_before(node):
-                    product = graph.graph.call_function(torch._C._nn.linear, (x, weight))
-                    added = graph.graph.call_function(torch.add, (product, bias))
-                node.replace_all_uses_with(added)
-                graph.graph.erase_node(node)
-    graph.recompile()
-    return graph
+
+def cache_folder() -> Path:
+    """Where compiled graphs are kept, with what is known of them: in the user's cache."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "node-cli"
+
+
+class _Call(NamedTuple):
+    """A call of a graph."""
+
+    graph: Callable[..., Sequence[Tensor]]
+    inputs: tuple[Any, ...]
+    outputs: Sequence[Tensor]
+
+
+_calls: ContextVar[list[_Call] | None] = ContextVar("calls", default=None)
 
 
 class _Bound:
     """A compiled function of one solve.
 
-    The first call finds the graph and what it takes beside the tensors, the parameters for example;
-    in the others the graph is called at once.
+    The first call looks for the graph, and for what it takes beside the tensors, as the parameters.
+    The others call that graph at once.
     """
 
-    def __init__(self, function: CompiledFunction, system: Any) -> None:
-        self._function, self._system = function, system
-        self._direct: Callable[..., Tensors] | None = None
-        self._tried = False
+    def __init__(self, function: CompiledFunction, system: System, or_plain: bool) -> None:
+        self._function, self._system, self._or_plain = function, system, or_plain
+        self._next: Callable[..., Tensors] = self._first
 
     def __call__(self, *tensors: Tensor | None) -> Tensors:
-        if self._direct is not None:
-            return self._direct(*tensors)
-        if self._tried:
-            return self._function.call(self._system, *tensors)
-        self._tried = True
-        # New objects: what the system holds of them is another input.
-        tensors = tuple(None if t is None else t.detach() for t in tensors)
+        return self._next(*tensors)
+
+    def _first(self, *tensors: Tensor | None) -> Tensors:
+        # New objects: the same tensors inside of the field are other inputs.
+        given = tuple(None if tensor is None else tensor.detach() for tensor in tensors)
         calls: list[_Call] = []
         token = _calls.set(calls)
         try:
-            outputs = self._function.call(self._system, *tensors)
+            outputs = self._function(self._system, *given)
+        except NotCompiledError:
+            if not self._or_plain:
+                raise
+            self._next = self._plain
+            return self._plain(*tensors)
         finally:
             _calls.reset(token)
-        if len(calls) == 1:
-            self._direct = _at_once(calls[0], tensors, outputs)
+        again = _again(calls[0], given, outputs) if len(calls) == 1 else None
+        self._next = self._each_time if again is None else again
         return outputs
 
+    def _each_time(self, *tensors: Tensor | None) -> Tensors:
+        return self._function(self._system, *tensors)
 
-def _at_once(
-    call: _Call, tensors: tuple[Tensor | None, ...], outputs: Tensors
+    def _plain(self, *tensors: Tensor | None) -> Tensors:
+        with torch.no_grad():
+            return self._function.plain(self._system.content, *tensors)
+
+
+def _again(
+    call: _Call, tensors: Sequence[Tensor | None], outputs: Tensors
 ) -> Callable[..., Tensors] | None:
     """The call of a graph with other tensors; None: it cannot be said what goes where."""
-    graph, template = call.graph, list(call.inputs)
+    graph = call.graph
+    template = list(call.inputs)
     slots = [(i, j) for i, x in enumerate(template) for j, y in enumerate(tensors) if x is y]
-    from_graph = [_place(x, call.outputs) for x in outputs]
-    from_input = [_place(x, tensors) for x in outputs]
-    found = [a if a is not None else b for a, b in zip(from_graph, from_input, strict=True)]
-    if any(place is None for place in found):
-        return None
-    places = [(a is None, p) for a, p in zip(from_graph, found, strict=True)]
     for i, _ in slots:
         template[i] = None
-    if places == [(False, i) for i in range(len(call.outputs))]:
-        places = []
+    # What is given back as it came is no output of the graph.
+    everything = (*call.outputs, *tensors)
+    places = [next((i for i, x in enumerate(everything) if x is y), None) for y in outputs]
+    if None in places:
+        return None
+    in_order = places == list(range(len(call.outputs)))
 
-    def direct(*given: Tensor | None) -> Tensors:
+    def again(*given: Tensor | None) -> Tensors:
         flat = template.copy()
         for i, j in slots:
             flat[i] = given[j]
-        results = graph(*flat)
-        if not places:
-            return tuple(results)
-        return tuple(given[p] if is_input else results[p] for is_input, p in places)
+        found = graph(*flat)
+        if in_order:
+            return tuple(found)
+        everything = (*found, *given)
+        return tuple(everything[place] for place in places)
 
-    return direct
-
-
-def _place(x: object, among: Sequence[object]) -> int | None:
-    return next((i for i, y in enumerate(among) if x is y), None)
+    return again
 
 
-def kind_of(system: Any) -> type:
-    """The class of the vector field of a system, by which is known what cannot be compiled."""
-    field = system
-    while (inner := getattr(field, "field", None)) is not None:
-        field = inner
-    return type(field)
+def _by_backend(name: str, graph: fx.GraphModule, inputs: list[Any]) -> Callable[..., Any]:
+    if name != "inductor":
+        return torch._dynamo.lookup_backend(name)(graph, inputs)
+    from torch._inductor.compile_fx import compile_fx
 
-
-def cache_folder() -> Path:
-    """Where torch keeps what it has compiled: in the user's cache."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "node-cli" / "compiled"
-
-
-def _is_about_compiling(error: Exception) -> bool:
-    from torch._dynamo.exc import TorchDynamoException
-
-    return isinstance(error, TorchDynamoException | AttributeError)
+    return compile_fx(graph, inputs, config_patches=_OPTIONS)
 
 
 @contextlib.contextmanager
 def _as_wanted() -> Iterator[None]:
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder()))
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
     with torch.no_grad(), torch._dynamo.config.patch(_TRACING):
         yield
 
 
-def reason(error: BaseException) -> str:
-    """Why something could not be compiled, in one line."""
-    return str(error).strip().split("\n")[0]
+def _why_not(error: BaseException) -> str | None:
+    """Why something was not compiled, in one line; None: the error has another cause."""
+    from torch._dynamo import exc
 
-
-__all__ = ["CompiledFunction", "compilations_told", "done", "place_of"]
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, NotCompiledError):
+            return str(cause)
+        if type(cause).__name__ in ("InvalidCxxCompiler", "CppCompileError", "TritonMissing"):
+            return "there is no C++ compiler, or no Triton for the GPU, that works"
+        cause = cause.__cause__ or cause.__context__
+    known = (exc.TorchDynamoException, exc.FailOnRecompileLimitHit, AttributeError, ImportError)
+    if not isinstance(error, known):
+        return None
+    first, *_ = str(error).strip().splitlines() or [type(error).__name__]
+    return f"torch cannot trace it ({first})"

@@ -36,6 +36,8 @@ def solve_in_compiled_steps(
         replays: only the states at accepted steps are kept, and the backward pass counts what it
             evaluates, as in checkpointed mode; else the field there is kept too.
     """
+    assert isinstance(integrate.stepper, CompiledRungeKutta)
+    integrate.stepper.parameters = tuple(parameters)
     values: Tensor = _CompiledSteps.apply(field, integrate, times, replays, y0, *parameters)
     return values
 
@@ -115,7 +117,7 @@ class _Backward:
         replays: bool,
     ) -> None:
         self._field, self._stepper, self._replays = field, stepper, replays
-        self._system = stepper.system(field, parameters)
+        self._system = stepper.system(field, of_gradients=True)
         self._steps: dict[bool, Callable[..., tuple[Tensor, ...]]] = {}  # with values inside
         self.sums = tuple(torch.zeros_like(parameter) for parameter in parameters)
 
@@ -150,9 +152,9 @@ class _Backward:
             self._count(t0, t1, values is not None)
         call = self._steps.get(values is not None)
         if call is None:
-            call = self._steps[values is not None] = compiled(
-                step_backward, "the gradient of a step"
-            ).bind(self._system)
+            call = self._steps[values is not None] = compiled(step_backward, "the gradient of a step").bind(
+                self._system, or_plain=True
+            )
         clock = clock_of(tableau, self._stepper.tolerances, t0, t1, y0)
         given = (clock, y0, f0, of_y1, of_f1, of_middle, of_f0 if f0 is None else None)
         adjoint, *found = call(*given, *self.sums)
@@ -165,7 +167,7 @@ class _Backward:
 
     def first_slope(self, t: float, y: Tensor, gradient: Tensor) -> Tensor:
         """The gradient of the first state by the field there."""
-        field, parameters = self._system.field, self._system.parameters
+        field, parameters = self._system.content.field, self._system.parameters
         with torch.enable_grad():
             start = y.detach().requires_grad_()
             (of_time,) = (tuple(part[0] for part in field.of_times(y.new_tensor([t]))),)

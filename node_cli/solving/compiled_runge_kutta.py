@@ -11,7 +11,7 @@ from torch import Tensor
 from node_cli.methods import Method
 from node_cli.solving import compilation
 from node_cli.solving.adjoint_graph import PureAugmentedField, adjoint_step
-from node_cli.solving.compilation import CompiledFunction, Tensors
+from node_cli.solving.compilation import CompiledFunction, System, Tensors
 from node_cli.solving.counted_field import SolvableField
 from node_cli.solving.runge_kutta import RungeKutta, dense_values
 from node_cli.solving.step_control import StepControl
@@ -47,6 +47,10 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
     Args:
         method: declares the tableau.
         control: compares errors with the tolerances.
+
+    Attributes:
+        parameters: of the field, that get gradients.
+        tolerances: relative and absolute; none where steps are given.
     """
 
     stretch: ClassVar[float] = RungeKutta.stretch
@@ -60,6 +64,7 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
         self._norm = control.norm if self._adaptive else None
         self._graphs: dict[bool, Callable[..., Tensors]] = {}  # with a slope given
         self._begun = False
+        self.parameters: tuple[Tensor, ...] = ()
 
     @property
     def error_order(self) -> int:
@@ -97,15 +102,20 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
         y1, *rest = graph(clock, y0.contiguous(), None if slope is None else slope.contiguous())
         return CompiledStep(self, field, (t0, t1), y0, slope, y1, rest)
 
-    def system(self, field: SolvableField, parameters: Sequence[Tensor] = ()) -> StepSystem:
-        """What all steps have in common."""
-        return StepSystem(field.pure(), self.tableau, self._norm, tuple(parameters))
+    def system(self, field: SolvableField, of_gradients: bool = False) -> System:
+        """What all steps have in common, or all gradients of steps."""
+        content = StepSystem(
+            field.pure(), self.tableau, self._norm, self.parameters if of_gradients else ()
+        )
+        return System(content, field.original, self.parameters)
 
     def _graph_of(self, field: SolvableField) -> Callable[..., Tensors]:
         system = self.system(field)
-        if not isinstance(system.field, PureAugmentedField):
-            return compiled(step_forward, "a step").bind(system)
-        graph, carried = compiled(adjoint_step, "a step of the adjoint").bind(system), system.field.carried
+        pure = system.content.field
+        if not isinstance(pure, PureAugmentedField):
+            return compiled(step_forward, "a step").bind(system, or_plain=False)
+        graph = compiled(adjoint_step, "a step of the adjoint").bind(system, or_plain=True)
+        carried = pure.carried
 
         def of_the_first_parts(clock: Tensor, y0: Tensor, slope: Tensor | None) -> Tensors:
             return graph(clock, y0, None if slope is None else slope[:carried])

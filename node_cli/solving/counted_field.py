@@ -25,9 +25,11 @@ class SolvableField(Protocol):
 
     Attributes:
         resolution: the relative distance of the numbers in which it is evaluated.
+        original: what is evaluated, as the caller of the solve gave it.
     """
 
     resolution: float
+    original: VectorField
 
     def at(self, t: float, y: Tensor) -> Tensor:
         """Evaluate; the result has the shape and dtype of ``y``."""
@@ -85,7 +87,7 @@ class CountedField:
         self._guard = guard
         self.layout = Layout(y0, outside_norm)
         self._last_time: Tensor | float | None = None
-        self._field = field
+        self.original = self._field = field
         self._max_nfe = max_nfe
         self._forward = True
         self._used = 0  # evaluations of this pass
@@ -113,6 +115,11 @@ class CountedField:
         """Tell the guard of a state that is kept for the backward pass."""
         if self._guard is not None:
             self._guard.keep(state)
+
+    def begins_again(self) -> None:
+        """Forget what was counted: the forward solve is done once more, in another way."""
+        vars(self.stats).update(vars(SolveStats()))
+        self._used = 0
 
     def backward_begins(self) -> None:
         """From now on, evaluations and steps belong to a backward pass."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from node_cli.methods import METHODS
 from node_cli.solving.adjoint import AdjointProblem, solve_with_adjoint
 from node_cli.solving.checkpointed import solve_checkpointed
+from node_cli.solving.compilation import NotCompiledError, can_be_traced, kind_of
+from node_cli.solving.compilation import done as compilations
 from node_cli.solving.compiled_gradients import solve_in_compiled_steps
-from node_cli.solving.compiled_runge_kutta import CompiledRungeKutta
 from node_cli.solving.counted_field import CountedField, VectorField
 from node_cli.solving.event_search import EventSearch
 from node_cli.solving.integration import Integrator
@@ -138,12 +139,43 @@ def solve_packed(
         span: the length of the interval that ``spec.num_steps`` divides.
         search: for the event; None: there is none.
     """
-    forward = Integrator(spec, field.layout.norm, span, search)
-    if isinstance(forward.stepper, CompiledRungeKutta) and spec.adjoint in ("direct", "checkpointed"):
-        known = () if parameters is None else parameters
+    if spec.is_compiled:
+        known = kind_of(field.original) in compilations.refused
+        if not known and search is None and can_be_traced():
+            try:
+                return _solve_compiled(field, y0, times, spec, parameters, span)
+            except NotCompiledError:
+                field.begins_again()
+        spec = replace(spec, compile="off")
+    return _solve(field, y0, times, spec, parameters, span, search)
+
+
+def _solve_compiled(
+    field: CountedField,
+    y0: Tensor,
+    times: Sequence[float],
+    spec: SolveSpec,
+    parameters: Sequence[Tensor] | None,
+    span: float,
+) -> Tensor:
+    if parameters is not None and spec.adjoint in ("direct", "checkpointed"):
+        forward = Integrator(spec, field.layout.norm, span)
         replays = spec.adjoint == "checkpointed"
-        return solve_in_compiled_steps(field, forward, y0, times, known, replays)
-    if parameters is None:
+        return solve_in_compiled_steps(field, forward, y0, times, parameters, replays)
+    return _solve(field, y0, times, spec, parameters, span, None)
+
+
+def _solve(
+    field: CountedField,
+    y0: Tensor,
+    times: Sequence[float],
+    spec: SolveSpec,
+    parameters: Sequence[Tensor] | None,
+    span: float,
+    search: EventSearch | None,
+) -> Tensor:
+    forward = Integrator(spec, field.layout.norm, span, search)
+    if parameters is None or spec.adjoint == "direct":
         if spec.kind == "scipy" and torch.is_grad_enabled():
             raise ValueError(f"nothing can be backpropagated through {spec.method}")
         return torch.stack(forward(field, y0, times).values)

@@ -133,10 +133,14 @@ class SolveSpec:
                 step_size=adjoint.step_size,
             ),
             backend=config.backend.name,
+            compile="step" if config.compile.mode == "step" else "off",
         )
 
     def evaluated_as(self, config: RunConfig) -> SolveSpec:
-        """The same solve as the ``evaluation`` group wants it; gradients are not computed there."""
+        """The same solve as the ``evaluation`` group wants it; gradients are not computed there.
+
+        Graphs of its own would not repay their compilation, so that steps run as they are.
+        """
         evaluation = config.evaluation
         name = evaluation.solver or self.method
         kind = METHODS[name].kind
@@ -151,6 +155,7 @@ class SolveSpec:
             num_steps=evaluation.num_steps if own_steps else self.num_steps,
             max_steps=(self.max_steps or _MAX_STEPS) if kind == "adaptive" else None,
             min_step=self.min_step if kind == "adaptive" else None,
+            compile="off",
         )
 
     def at_tolerance(self, tolerance: float) -> SolveSpec:

@@ -36,6 +36,7 @@ from node_cli.training.report_lines import epoch_line
 from node_cli.training.restoration import restore_model, restore_optimizer, restore_scaler
 from node_cli.training.round_trip import round_trip_error
 from node_cli.training.seeds import random_states, restore_random_states
+from node_cli.training.step_compilation import StepCompilation
 from node_cli.training.task_results import (
     checked_evaluation,
     checked_figures,
@@ -89,6 +90,7 @@ class TrainingLoop:
         fp16 = config.trainer.precision == "fp16"
         self._scaler = torch.amp.GradScaler(device.type, enabled=fp16)
         self._saved_bytes = SavedBytes(model)
+        self._compilation = StepCompilation(config, model, terminal)
         # What is logged as it is at a step, and not as the mean since the last one.
         self._latest: dict[str, float] = {}
         self._aside = 0.0  # seconds of this step that are spent on checking it
@@ -218,7 +220,7 @@ class TrainingLoop:
             self.progress.history,
             tell,
         )
-        with self._autocast(), torchdiffeq_failures(self.config.solver.name):
+        with self._autocast(), torchdiffeq_failures(self.config.solver.name), _eager(self.model):
             findings = study(subject)
         self._recorder.figures(self.progress.step, findings.figures)
         return findings
@@ -251,10 +253,12 @@ class TrainingLoop:
             epoch = 0 if trainer.overfit_batches is not None else progress.epoch
             batch = self._loaders.train.batch(epoch, progress.batch)
             logged = (progress.step + 1) % trainer.log_every == 0
-            values = self._step(batch, measure_memory=logged or progress.step == 0)
+            with self._compilation.around_a_step(progress, self.limits):
+                values = self._step(batch, measure_memory=logged or progress.step == 0)
             progress.step += 1
             progress.batch += 1
-            seconds = time.perf_counter() - started - self._aside
+            seconds = time.perf_counter() - started - self._aside - self._compilation.seconds
+            self._compilation.measured(seconds)
             progress.seconds = time.perf_counter() - self._started
             values["time/step_seconds"] = seconds
             for means in (progress.window, progress.epoch_sums, progress.run_sums):

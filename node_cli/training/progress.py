@@ -30,6 +30,7 @@ class RunProgress:
         epoch_sums: sums since the epoch began.
         run_sums: sums since the run began.
         saved_bytes_peak: the most bytes that autograd was seen to keep.
+        compiled: what ``compile=auto`` has decided; None: nothing yet.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
@@ -43,6 +44,7 @@ class RunProgress:
     validated_step: Count | None = None
     seconds: Annotated[Number, Field(ge=0, allow_inf_nan=False)] = 0.0
     saved_bytes_peak: Count = 0
+    compiled: bool | None = None
     history: list[dict[str, Number]] = field(default_factory=list)
     window: Means = field(default_factory=Means)
     epoch_sums: Means = field(default_factory=Means)

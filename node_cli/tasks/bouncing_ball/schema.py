@@ -121,7 +121,12 @@ class BallConfig(ModelSchema):
         return True
 
     def disagreements(self, config: RunConfig) -> Iterator[str]:
-        """Only our own solvers stop at an event."""
+        """Only our own solvers stop at an event, and steps with events are not compiled."""
+        if config.compile.mode != "off":
+            yield (
+                f"compile={config.compile.mode} model=ball: its solves end at events, and their"
+                " steps cannot be compiled; use compile=off."
+            )
         if config.backend.name != "native":
             yield (
                 f"model=ball backend={config.backend.name}: bounces are events, which only our own"

@@ -1,0 +1,131 @@
+"""The compilation of steps in a training run: whether, what it takes and how it is told."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import statistics
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from node_cli.errors import RunError
+from node_cli.models.ode_solve import solve_as
+from node_cli.run_folder.writing import write_text
+from node_cli.schema.run import RunConfig
+from node_cli.solving import compilation
+from node_cli.training.limits import Limits
+from node_cli.training.progress import RunProgress
+from node_cli.training.terminal import Terminal
+
+# Steps after which ``auto`` decides; the first ones are slower and do not count.
+_MEASURED, _WARM_UP = 10, 3
+# What a compilation takes where nothing is known of it, in seconds.
+_UNKNOWN = 180.0
+# The share of a step that is saved at least, and by what factor a gain has to repay its price.
+_SAVED, _MARGIN = 0.4, 2.0
+
+
+class StepCompilation:
+    """Compiles as the ``compile`` group says.
+
+    Args:
+        config: the whole run.
+        model: whose solves are compiled.
+        terminal: is told.
+
+    Attributes:
+        seconds: that were spent on compiling in the last step.
+    """
+
+    def __init__(self, config: RunConfig, model: nn.Module, terminal: Terminal) -> None:
+        self._auto = config.compile.mode == "auto"
+        self._model, self._terminal = model, terminal
+        self._known = _KnownTime(config)
+        self._measured: list[float] = []
+        self._minutes = config.trainer.max_minutes
+        self.seconds = 0.0
+
+    @contextmanager
+    def around_a_step(self, progress: RunProgress, limits: Limits) -> Iterator[None]:
+        """Put around each training step."""
+        if self._auto and progress.compiled is None and len(self._measured) == _MEASURED:
+            progress.compiled = self._pays(progress, limits)
+        if self._auto and progress.compiled:
+            self._auto = False
+            solve_as(self._model, lambda spec: replace(spec, compile="step"))
+        before, count = compilation.done.seconds, compilation.done.count
+        with compilation.told(self._tell):
+            yield
+        self.seconds = compilation.done.seconds - before
+        if self.seconds:
+            graphs = compilation.done.count - count
+            noun = "graph" if graphs == 1 else "graphs"
+            self._terminal.line(f"{graphs} {noun} compiled in {self.seconds:.1f} s")
+            self._known.add(self.seconds)
+
+    def measured(self, seconds: float) -> None:
+        """Tell what the last step took, without its compilation."""
+        if self._auto and len(self._measured) < _MEASURED:
+            self._measured.append(seconds)
+
+    def _pays(self, progress: RunProgress, limits: Limits) -> bool:
+        """Whether what is left of the run is long enough."""
+        each = statistics.median(self._measured[_WARM_UP:])
+        left = None if limits.total_steps is None else each * (limits.total_steps - progress.step)
+        if self._minutes is not None:
+            in_time = 60 * self._minutes - progress.seconds
+            left = in_time if left is None else min(left, in_time)
+        price = self._known.seconds
+        pays = left is not None and _SAVED * left > _MARGIN * price
+        self._terminal.line(
+            f"compile=auto: {each:.2g} s a step, at most {left or 0:.0f} s left,"
+            f" {price:.0f} s for a compilation: {'compiled' if pays else 'not compiled'}"
+        )
+        return pays
+
+    def _tell(self, text: str, stays: bool) -> None:
+        if stays:
+            self._terminal.line(text, style="yellow")
+        else:
+            self._terminal.announce(text)
+
+
+class _KnownTime:
+    """What the compilation of a run like this took the last time, in the user's cache.
+
+    From the second time on torch finds most of it in its own cache.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        deciding = {
+            "torch": torch.__version__,
+            "model": config.model.model_dump(mode="json"),
+            "batch": config.data.batch_size,
+            "solver": config.solver.name,
+            "adjoint": config.adjoint.model_dump(mode="json"),
+            "trace": config.trace.model_dump(mode="json"),
+            "precision": config.trainer.precision,
+            "device": config.trainer.device,
+        }
+        text = json.dumps(deciding, sort_keys=True)
+        name = hashlib.sha256(text.encode()).hexdigest()[:32]
+        self._path = compilation.cache_folder() / "seconds" / name
+        self._added = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """As it was the last time."""
+        with suppress(OSError, ValueError):
+            return float(self._path.read_text())
+        return _UNKNOWN
+
+    def add(self, seconds: float) -> None:
+        """Note that compiling took so long; what this run adds to is summed up."""
+        self._added += seconds
+        with suppress(OSError, RunError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_text(self._path, f"{self._added:.2f}\n")
