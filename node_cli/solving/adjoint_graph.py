@@ -1,7 +1,7 @@
 r"""A step of the continuous adjoint as one function of tensors.
 
-State :math:`y` and adjoint :math:`a` go through the stages. The gradients :math:`g` of the parameters
-follow from them, and are summed up once for the whole step.
+State :math:`y` and adjoint :math:`a` go through the stages. The gradients :math:`g` of the
+parameters follow from them, and are summed up once for the whole step.
 """
 
 from __future__ import annotations
@@ -128,7 +128,9 @@ def _sums(
     split = [part for part in of_times if part.requires_grad]
     if split:
         rows = [
-            torch.stack([_scaled(w, s.of_time[i], part) for w, s in zip(weights, stages, strict=True)])
+            torch.stack(
+                [_scaled(w, s.of_time[i], part) for w, s in zip(weights, stages, strict=True)]
+            )
             for i, part in enumerate(split)
         ]
         through = torch.autograd.grad(

@@ -163,7 +163,9 @@ class CompiledFunction:
         kind = kind_of(system.field)
         times = self._times[kind] = self._times.get(kind, 0) + 1
         if times > _MOST_OF_A_FIELD:
-            raise NotCompiledError("it changes from solve to solve, and would be compiled each time")
+            raise NotCompiledError(
+                "it changes from solve to solve, and would be compiled each time"
+            )
 
 
 def kind_of(field: object) -> object:
@@ -251,8 +253,8 @@ def _again(
         template[i] = None
     # What is given back as it came is no output of the graph.
     everything = (*call.outputs, *tensors)
-    places = [next((i for i, x in enumerate(everything) if x is y), None) for y in outputs]
-    if None in places:
+    places = [next((i for i, x in enumerate(everything) if x is y), -1) for y in outputs]
+    if -1 in places:
         return None
     in_order = places == list(range(len(call.outputs)))
 
@@ -263,18 +265,21 @@ def _again(
         found = graph(*flat)
         if in_order:
             return tuple(found)
-        everything = (*found, *given)
-        return tuple(everything[place] for place in places)
+        results = (*found, *given)
+        return tuple(results[place] for place in places)  # type: ignore[misc]
 
     return again
 
 
 def _by_backend(name: str, graph: fx.GraphModule, inputs: list[Any]) -> Callable[..., Any]:
-    if name != "inductor":
-        return torch._dynamo.lookup_backend(name)(graph, inputs)
-    from torch._inductor.compile_fx import compile_fx
+    compiled: Any
+    if name == "inductor":
+        from torch._inductor.compile_fx import compile_fx
 
-    return compile_fx(graph, inputs, config_patches=_OPTIONS)
+        compiled = compile_fx(graph, inputs, config_patches=_OPTIONS)
+    else:
+        compiled = torch._dynamo.lookup_backend(name)(graph, inputs)
+    return compiled  # type: ignore[no-any-return]
 
 
 @contextlib.contextmanager

@@ -152,9 +152,9 @@ class _Backward:
             self._count(t0, t1, values is not None)
         call = self._steps.get(values is not None)
         if call is None:
-            call = self._steps[values is not None] = compiled(step_backward, "the gradient of a step").bind(
-                self._system, or_plain=True
-            )
+            call = self._steps[values is not None] = compiled(
+                step_backward, "the gradient of a step"
+            ).bind(self._system, or_plain=True)
         clock = clock_of(tableau, self._stepper.tolerances, t0, t1, y0)
         given = (clock, y0, f0, of_y1, of_f1, of_middle, of_f0 if f0 is None else None)
         adjoint, *found = call(*given, *self.sums)

@@ -127,6 +127,7 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
     ) -> Verdict[Start]:
         """Accept it where the error ratio is at most 1."""
         assert isinstance(step, CompiledStep)
+        assert step.ratio is not None
         ratio = float(step.ratio)
         return Verdict(ratio <= 1.0, control.next_step(length, ratio, self.tableau.order))
 

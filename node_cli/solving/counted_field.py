@@ -11,7 +11,7 @@ from torch import Tensor
 
 from node_cli.errors import SolverError
 from node_cli.solving.field_result import FieldError, refuse_misfit, refuse_transforms
-from node_cli.solving.pure_field import PlainField, PureField
+from node_cli.solving.pure_field import PlainField
 from node_cli.solving.saved_bytes_guard import SavedBytesGuard
 from node_cli.solving.separable import SeparableField
 from node_cli.solving.state import Layout, State
@@ -35,8 +35,8 @@ class SolvableField(Protocol):
         """Evaluate; the result has the shape and dtype of ``y``."""
         ...
 
-    def pure(self) -> PureField:
-        """The same field without counts and checks, for graphs of whole steps."""
+    def pure(self) -> Any:
+        """The same without counts and checks: a ``PureField`` or a ``PureAugmentedField``."""
         ...
 
     def evaluated(self, times: Sequence[float]) -> None:

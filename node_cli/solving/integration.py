@@ -45,7 +45,9 @@ class Integrator:
         )
         compiled = spec.is_compiled and search is None
         self.stepper = (
-            CompiledRungeKutta(METHODS[spec.method], self._control) if compiled else stepper_of(spec)
+            CompiledRungeKutta(METHODS[spec.method], self._control)
+            if compiled
+            else stepper_of(spec)
         )
         self._step_size = spec.length_of_steps(span) if spec.kind == "fixed" else 0.0
 

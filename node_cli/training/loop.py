@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -220,7 +222,8 @@ class TrainingLoop:
             self.progress.history,
             tell,
         )
-        with self._autocast(), torchdiffeq_failures(self.config.solver.name), _eager(self.model):
+        measured = solved_as(self.model, lambda spec: replace(spec, compile="off"))
+        with self._autocast(), torchdiffeq_failures(self.config.solver.name), measured:
             findings = study(subject)
         self._recorder.figures(self.progress.step, findings.figures)
         return findings

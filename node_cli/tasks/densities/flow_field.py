@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from node_cli.solving.field_result import refuse_misfit
 
-
 # A scalar time, or what ``of_times`` gives for it.
 Moment = Tensor | tuple[Tensor, ...]
 
@@ -83,7 +82,7 @@ class DifferentiatedField(FlowField):
         super().__init__()
         self.module = module
 
-    def forward(self, t: Tensor, z: Tensor) -> Tensor:
+    def forward(self, t: Moment, z: Tensor) -> Tensor:
         """The derivative ``dz/dt`` at points ``[N, d]``.
 
         Raises:
@@ -93,7 +92,7 @@ class DifferentiatedField(FlowField):
         refuse_misfit(self.module, derivative, z)
         return derivative
 
-    def jvp(self, t: Tensor, z: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
+    def jvp(self, t: Moment, z: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         r"""The derivative and :math:`J v`, by reverse mode twice.
 
         :math:`g(u) = J^\top u` is linear, so that :math:`J v` is the gradient of
@@ -106,7 +105,7 @@ class DifferentiatedField(FlowField):
             along = _gradient(product, u, tangents, create_graph=kept)
         return _as_outside(kept, derivative, along)
 
-    def jacobian(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    def jacobian(self, t: Moment, z: Tensor) -> tuple[Tensor, Tensor]:
         """The derivative and the Jacobian, a reverse pass for each dimension."""
         with _points(z) as (points, kept):
             derivative = self(t, points)
@@ -114,7 +113,7 @@ class DifferentiatedField(FlowField):
             jacobian = torch.stack(list(rows), dim=-1).transpose(0, 1)
         return _as_outside(kept, derivative, jacobian)
 
-    def exact_trace(self, t: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+    def exact_trace(self, t: Moment, z: Tensor) -> tuple[Tensor, Tensor]:
         """The derivative and the trace, a reverse pass for each dimension."""
         with _points(z) as (points, kept):
             derivative = self(t, points)
