@@ -20,10 +20,18 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
-from side_by_side import add_device_option, copy_weights, load_example, machine, stepper
+from side_by_side import (
+    add_compile_option,
+    add_device_option,
+    copy_weights,
+    load_example,
+    machine,
+    stepper,
+)
 from sklearn.datasets import make_circles
 from torch import Tensor, nn
 
+from node_cli.schema.compile import Compile
 from node_cli.schema.trace import TraceConfig
 from node_cli.solving import SolveSpec
 from node_cli.solving.spec import AdjointMode, Backend
@@ -44,6 +52,7 @@ def main() -> None:
     parser.add_argument("--backend", choices=("native", "torchdiffeq"), default="native")
     parser.add_argument("--float64", action="store_true")
     add_device_option(parser)
+    add_compile_option(parser)
     arguments = parser.parse_args()
     torch.set_default_device(arguments.device)  # of all tensors that both sides make
     torch.set_default_dtype(torch.float64 if arguments.float64 else torch.float32)
@@ -57,14 +66,16 @@ def main() -> None:
     for mode in modes:
         if mode == "checkpointed" and arguments.backend == "torchdiffeq":
             continue
-        compare(arguments.example, mode, arguments.backend, arguments.steps)
+        compare(arguments.example, mode, arguments.backend, arguments.compile, arguments.steps)
 
 
-def compare(example: Path, mode: AdjointMode, backend: Backend, steps: int) -> None:
+def compare(
+    example: Path, mode: AdjointMode, backend: Backend, compiled: Compile, steps: int
+) -> None:
     torch.manual_seed(0)
     theirs = load_example(example, *(["--adjoint"] if mode == "full" else []))
     field = theirs.CNF(in_out_dim=2, hidden_dim=32, width=64)
-    ours = our_flow(mode, backend)
+    ours = our_flow(mode, backend, compiled)
     copy_weights(field, ours)
     runs = [
         stepper(field.parameters(), their_loss(theirs, field), lr=1e-3),
@@ -91,7 +102,7 @@ def compare(example: Path, mode: AdjointMode, backend: Backend, steps: int) -> N
     )
 
 
-def our_flow(mode: AdjointMode, backend: Backend) -> NormalizingFlow:
+def our_flow(mode: AdjointMode, backend: Backend, compiled: Compile) -> NormalizingFlow:
     config = HypernetworkConfig(
         name="hypernetwork",
         width=64,
@@ -104,7 +115,9 @@ def our_flow(mode: AdjointMode, backend: Backend) -> NormalizingFlow:
         base_covariance=VARIANCE,
     )
     trace = TraceConfig(name="closed-form", noise="rademacher", evaluation="exact")
-    spec = SolveSpec(rtol=TOLERANCE, atol=TOLERANCE, adjoint=mode, backend=backend)
+    spec = SolveSpec(
+        rtol=TOLERANCE, atol=TOLERANCE, adjoint=mode, backend=backend, compile=compiled
+    )
     return NormalizingFlow(config, 2, spec, trace).to(torch.get_default_dtype())
 
 

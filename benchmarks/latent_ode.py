@@ -20,9 +20,10 @@ from types import ModuleType
 
 import numpy as np
 import torch
-from side_by_side import add_device_option, load_example, machine, stepper
+from side_by_side import add_compile_option, add_device_option, load_example, machine, stepper
 from torch import Tensor, nn
 
+from node_cli.schema.compile import Compile
 from node_cli.solving import SolveSpec
 from node_cli.solving.spec import AdjointMode
 from node_cli.tasks.series.latent_series import LatentOde, negative_elbo
@@ -40,6 +41,7 @@ def main() -> None:
     parser.add_argument("example", type=Path, help="path of torchdiffeq's latent_ode.py")
     parser.add_argument("--steps", type=int, default=30, help="timed steps of each")
     add_device_option(parser)
+    add_compile_option(parser)
     arguments = parser.parse_args()
     torch.set_default_device(arguments.device)  # of all tensors that both sides make
     print(f"{machine(arguments.device)}, 1,000 x 100 points")
@@ -50,10 +52,10 @@ def main() -> None:
     modes: tuple[AdjointMode, ...] = ("direct", "full")
     for name in TOLERANCES:
         for mode in modes:
-            compare(arguments.example, mode, name, arguments.steps)
+            compare(arguments.example, mode, name, arguments.steps, arguments.compile)
 
 
-def compare(path: Path, mode: AdjointMode, tolerances: str, steps: int) -> None:
+def compare(path: Path, mode: AdjointMode, tolerances: str, steps: int, compiled: Compile) -> None:
     rtol, atol = TOLERANCES[tolerances]
     example = load_example(path, "--adjoint", str(mode == "full"))
     np.random.seed(0)  # noqa: NPY002
@@ -64,7 +66,7 @@ def compare(path: Path, mode: AdjointMode, tolerances: str, steps: int) -> None:
     values, t = (torch.tensor(array, dtype=torch.float32) for array in (points, times))
     parts = [example.LatentODEfunc(4, 20), example.RecognitionRNN(4, 2, 25, 1000)]
     parts.append(example.Decoder(4, 2, 20))
-    ours = our_model(mode, rtol, atol)
+    ours = our_model(mode, rtol, atol, compiled)
     copy_weights(parts, ours)
     runs = [
         stepper(
@@ -93,7 +95,7 @@ def compare(path: Path, mode: AdjointMode, tolerances: str, steps: int) -> None:
     )
 
 
-def our_model(mode: AdjointMode, rtol: float, atol: float) -> LatentOde:
+def our_model(mode: AdjointMode, rtol: float, atol: float, compiled: Compile) -> LatentOde:
     config = LatentOdeConfig(
         name="latent-ode",
         latent=4,
@@ -109,7 +111,8 @@ def our_model(mode: AdjointMode, rtol: float, atol: float) -> LatentOde:
         iwae_samples=1,
         poisson=False,
     )
-    return LatentOde(config, 2, False, SolveSpec(rtol=rtol, atol=atol, adjoint=mode))
+    spec = SolveSpec(rtol=rtol, atol=atol, adjoint=mode, compile=compiled)
+    return LatentOde(config, 2, False, spec)
 
 
 def copy_weights(theirs: list[nn.Module], ours: LatentOde) -> None:

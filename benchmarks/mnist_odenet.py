@@ -18,10 +18,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from side_by_side import add_device_option, copy_weights, load_example, machine
+from side_by_side import add_compile_option, add_device_option, copy_weights, load_example, machine
 from torch import Tensor, nn
 from torch.nn import functional
 
+from node_cli.schema.compile import Compile
 from node_cli.solving import SolveSpec
 from node_cli.solving.spec import AdjointMode
 from node_cli.tasks.images.batches import TrainBatches
@@ -38,6 +39,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=15, help="timed steps of each")
     parser.add_argument("--batch-size", type=int, default=128)
     add_device_option(parser)
+    add_compile_option(parser)
     arguments = parser.parse_args()
 
     images = load_mini(validation=500).train
@@ -52,7 +54,7 @@ def main() -> None:
         ("ResNet", "resnet", "direct"),
     ):
         theirs = their_model(arguments.example, network, adjoint=mode == "full")
-        ours = our_model(network, mode)
+        ours = our_model(network, mode, arguments.compile)
         copy_weights(theirs, ours)
         for model in (theirs, ours):
             model.to(arguments.device)
@@ -105,12 +107,13 @@ def their_model(example: Path, network: str, adjoint: bool) -> nn.Module:
     return nn.Sequential(*stem, *depth, *head)
 
 
-def our_model(network: str, mode: AdjointMode) -> nn.Module:
+def our_model(network: str, mode: AdjointMode, compiled: Compile) -> nn.Module:
     if network == "resnet":
         config = ResNetConfig(name="resnet", stem="conv", channels=64, blocks=6)
     else:
         config = OdeNetConfig(name="odenet", stem="conv", channels=64, T=1.0, learn_time=False)
-    return ImageClassifier(config, SolveSpec(rtol=TOLERANCE, atol=TOLERANCE, adjoint=mode))
+    spec = SolveSpec(rtol=TOLERANCE, atol=TOLERANCE, adjoint=mode, compile=compiled)
+    return ImageClassifier(config, spec)
 
 
 def stepper(model: nn.Module) -> Callable[[Tensor, Tensor], float]:

@@ -20,9 +20,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from side_by_side import add_device_option, load_example, machine
+from side_by_side import add_compile_option, add_device_option, load_example, machine
 from torch import Tensor, nn
 
+from node_cli.schema.compile import Compile
 from node_cli.solving import SolveSpec
 from node_cli.solving.spec import AdjointMode
 from node_cli.tasks.dynamics.model import DynamicsModel
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("example", type=Path, help="path of torchdiffeq's ode_demo.py")
     parser.add_argument("--steps", type=int, default=100, help="timed iterations of each")
     add_device_option(parser)
+    add_compile_option(parser)
     arguments = parser.parse_args()
     print(f"{machine(arguments.device)}, 20 windows of 10 points")
     print(
@@ -45,16 +47,25 @@ def main() -> None:
     modes: tuple[AdjointMode, ...] = ("direct", "full")
     for name in TOLERANCES:
         for mode in modes:
-            compare(arguments.example, mode, name, arguments.steps, arguments.device)
+            compare(
+                arguments.example,
+                mode,
+                name,
+                arguments.steps,
+                arguments.device,
+                arguments.compile,
+            )
 
 
-def compare(path: Path, mode: AdjointMode, tolerances: str, steps: int, device: str) -> None:
+def compare(
+    path: Path, mode: AdjointMode, tolerances: str, steps: int, device: str, compiled: Compile
+) -> None:
     rtol, atol = TOLERANCES[tolerances]
     example = load_example(path, *(["--adjoint"] if mode == "full" else []))
     np.random.seed(0)  # noqa: NPY002
     torch.manual_seed(0)
     field = example.ODEFunc().to(device)
-    spec = SolveSpec(rtol=rtol, atol=atol, adjoint=mode)
+    spec = SolveSpec(rtol=rtol, atol=atol, adjoint=mode, compile=compiled)
     ours = DynamicsModel(copy.deepcopy(field), None, 2, False, spec)
 
     def their_loss(first: Tensor, t: Tensor, states: Tensor) -> Tensor:

@@ -29,6 +29,12 @@ def add_device_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default: cpu)")
 
 
+def add_compile_option(parser: argparse.ArgumentParser) -> None:
+    """``--compile``, of our steps; the first steps, which compile, are not timed."""
+    help_text = "off or step: whether our steps are compiled (default: off)"
+    parser.add_argument("--compile", choices=("off", "step"), default="off", help=help_text)
+
+
 def machine(device: str) -> str:
     """What computes, for the first line of a table."""
     threads = f"{torch.get_num_threads()} threads"
