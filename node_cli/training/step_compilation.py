@@ -22,9 +22,9 @@ from node_cli.training.progress import RunProgress
 from node_cli.training.terminal import Terminal
 
 # Steps after which ``auto`` decides; the first ones are slower and do not count.
-_MEASURED, _WARM_UP = 10, 3
+MEASURED, WARM_UP = 10, 3
 # What a compilation takes where nothing is known of it, in seconds.
-_UNKNOWN = 180.0
+UNKNOWN = 180.0
 # The share of a step that is saved at least, and by what factor a gain has to repay its price.
 _SAVED, _MARGIN = 0.4, 2.0
 
@@ -52,7 +52,7 @@ class StepCompilation:
     @contextmanager
     def around_a_step(self, progress: RunProgress, limits: Limits) -> Iterator[None]:
         """Put around each training step."""
-        if self._auto and progress.compiled is None and len(self._measured) == _MEASURED:
+        if self._auto and progress.compiled is None and len(self._measured) == MEASURED:
             progress.compiled = self._pays(progress, limits)
         if self._auto and progress.compiled:
             self._auto = False
@@ -69,12 +69,12 @@ class StepCompilation:
 
     def measured(self, seconds: float) -> None:
         """Tell what the last step took, without its compilation."""
-        if self._auto and len(self._measured) < _MEASURED:
+        if self._auto and len(self._measured) < MEASURED:
             self._measured.append(seconds)
 
     def _pays(self, progress: RunProgress, limits: Limits) -> bool:
         """Whether what is left of the run is long enough."""
-        each = statistics.median(self._measured[_WARM_UP:])
+        each = statistics.median(self._measured[WARM_UP:])
         left = None if limits.total_steps is None else each * (limits.total_steps - progress.step)
         if self._minutes is not None:
             in_time = 60 * self._minutes - progress.seconds
@@ -121,7 +121,7 @@ class _KnownTime:
         """As it was the last time."""
         with suppress(OSError, ValueError):
             return float(self._path.read_text())
-        return _UNKNOWN
+        return UNKNOWN
 
     def add(self, seconds: float) -> None:
         """Note that compiling took so long; what this run adds to is summed up."""

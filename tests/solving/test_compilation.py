@@ -1,7 +1,7 @@
 """Compiled steps against the same steps as they are: values, gradients, counts and messages.
 
-Most go through torch's tracing alone, which is what can go wrong here; one test, marked as slow, has
-code generated and compiled too.
+Most go through torch's tracing alone, which is what can go wrong here; one test, marked as slow,
+has code generated and compiled too.
 """
 
 from dataclasses import replace
@@ -20,7 +20,7 @@ from node_cli.tasks.densities.schema import HypernetworkConfig
 
 
 class Field(Network):
-    """Without a count of its calls, which would be compiled anew when it is first seen to change."""
+    """Without a count of its calls, which is compiled anew when it is first seen to change."""
 
     def forward(self, t, y):
         return self.layers(torch.cat([y, t.expand(len(y), 1)], dim=1))
