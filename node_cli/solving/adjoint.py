@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from node_cli.solving.adjoint_graph import PureAugmentedField
-from node_cli.solving.compiled_runge_kutta import CompiledRungeKutta
 from node_cli.solving.counted_field import CountedField
 from node_cli.solving.failures import NotFiniteError, StepsError
 from node_cli.solving.integration import Integrator
@@ -96,8 +95,6 @@ def _solve_backwards(
         return torch.maximum(inner, largest_rms(parts[2:]))
 
     integrate = problem.backward_of(norm)
-    if isinstance(integrate.stepper, CompiledRungeKutta):
-        integrate.stepper.parameters = tuple(parameters)
     of_parameters = [torch.zeros_like(parameter) for parameter in parameters]
     step: float | None = None
     for i in range(len(times) - 1, 0, -1):

@@ -80,12 +80,13 @@ class System(NamedTuple):
     Attributes:
         content: its first argument.
         field: the vector field in it, by whose class is known what cannot be compiled.
-        parameters: the tensors in it that may need a gradient.
+        parameters: the only tensors in it that may need a gradient; None: no other ones would get
+            it without compilation either.
     """
 
     content: Any
     field: object
-    parameters: Sequence[Tensor]
+    parameters: Sequence[Tensor] | None
 
 
 class CompiledFunction:
@@ -154,9 +155,9 @@ class CompiledFunction:
         return run
 
     def _check(self, inputs: Sequence[Any], system: System) -> None:
-        known = {id(parameter) for parameter in system.parameters}
-        for tensor in inputs:
-            if isinstance(tensor, Tensor) and tensor.requires_grad and id(tensor) not in known:
+        wanted = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
+        for tensor in wanted if system.parameters is not None else ():
+            if not any(tensor is parameter for parameter in system.parameters or ()):
                 raise NotCompiledError(
                     "it uses tensors that need a gradient and are not among its parameters"
                 )

@@ -37,7 +37,7 @@ def solve_in_compiled_steps(
             evaluates, as in checkpointed mode; else the field there is kept too.
     """
     assert isinstance(integrate.stepper, CompiledRungeKutta)
-    integrate.stepper.parameters = tuple(parameters)
+    integrate.stepper.parameters, integrate.stepper.direct = tuple(parameters), not replays
     values: Tensor = _CompiledSteps.apply(field, integrate, times, replays, y0, *parameters)
     return values
 
@@ -167,7 +167,7 @@ class _Backward:
 
     def first_slope(self, t: float, y: Tensor, gradient: Tensor) -> Tensor:
         """The gradient of the first state by the field there."""
-        field, parameters = self._system.content.field, self._system.parameters
+        field, parameters = self._system.content.field, self._stepper.parameters
         with torch.enable_grad():
             start = y.detach().requires_grad_()
             (of_time,) = (tuple(part[0] for part in field.of_times(y.new_tensor([t]))),)

@@ -50,6 +50,7 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
 
     Attributes:
         parameters: of the field, that get gradients.
+        direct: in direct mode, in which whatever the field uses gets its gradient.
         tolerances: relative and absolute; none where steps are given.
     """
 
@@ -65,6 +66,7 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
         self._graphs: dict[bool, Callable[..., Tensors]] = {}  # with a slope given
         self._begun = False
         self.parameters: tuple[Tensor, ...] = ()
+        self.direct = False
 
     @property
     def error_order(self) -> int:
@@ -107,7 +109,7 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
         content = StepSystem(
             field.pure(), self.tableau, self._norm, self.parameters if of_gradients else ()
         )
-        return System(content, field.original, self.parameters)
+        return System(content, field.original, self.parameters if self.direct else None)
 
     def _graph_of(self, field: SolvableField) -> Callable[..., Tensors]:
         system = self.system(field)

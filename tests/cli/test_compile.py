@@ -17,6 +17,7 @@ TINY = (
     "data.batches=4",
     "data.validation=20",
     "data.test=20",
+    "schedule=constant",
     "trainer.max_epochs=1",
     "trainer.log_every=1",
     "trainer.figures=false",
