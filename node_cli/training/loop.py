@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 
 from node_cli.errors import CheckpointError, DivergenceError, Interrupted
 from node_cli.memory import SavedBytes, peak_device_bytes, peak_resident_bytes
+from node_cli.models.ode_solve import solved_as
 from node_cli.schema.run import RunConfig
 from node_cli.solving import record_solves, total
 from node_cli.solving.sde.solve import torchsde_failures
