@@ -13,25 +13,28 @@ ratio of the times is that of the code. ``--backend torchdiffeq`` gives both the
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+import numpy as np
 import torch
 from side_by_side import (
-    add_compile_option,
+    Work,
     add_device_option,
     copy_weights,
     load_example,
     machine,
+    ratio,
     stepper,
+    take_turns,
+    timed,
+    weights_of,
 )
 from sklearn.datasets import make_circles
 from torch import Tensor, nn
 
-from node_cli.schema.compile import Compile
 from node_cli.schema.trace import TraceConfig
 from node_cli.solving import SolveSpec
 from node_cli.solving.spec import AdjointMode, Backend
@@ -42,7 +45,6 @@ POINTS = 512
 TOLERANCE = 1e-5
 END_TIME = 10.0
 VARIANCE = 0.1
-WARM_UP = 2
 
 
 def main() -> None:
@@ -52,7 +54,6 @@ def main() -> None:
     parser.add_argument("--backend", choices=("native", "torchdiffeq"), default="native")
     parser.add_argument("--float64", action="store_true")
     add_device_option(parser)
-    add_compile_option(parser)
     arguments = parser.parse_args()
     torch.set_default_device(arguments.device)  # of all tensors that both sides make
     torch.set_default_dtype(torch.float64 if arguments.float64 else torch.float32)
@@ -66,43 +67,60 @@ def main() -> None:
     for mode in modes:
         if mode == "checkpointed" and arguments.backend == "torchdiffeq":
             continue
-        compare(arguments.example, mode, arguments.backend, arguments.compile, arguments.steps)
+        compare(arguments.example, mode, arguments.backend, arguments.steps)
 
 
-def compare(
-    example: Path, mode: AdjointMode, backend: Backend, compiled: Compile, steps: int
-) -> None:
-    torch.manual_seed(0)
-    theirs = load_example(example, *(["--adjoint"] if mode == "full" else []))
-    field = theirs.CNF(in_out_dim=2, hidden_dim=32, width=64)
-    ours = our_flow(mode, backend, compiled)
-    copy_weights(field, ours)
-    runs = [
-        stepper(field.parameters(), their_loss(theirs, field), lr=1e-3),
-        stepper(ours.parameters(), our_loss(ours), lr=1e-3),
-    ]
-    seconds: list[list[float]] = [[], []]
-    for step in range(steps + WARM_UP):
-        points, _ = make_circles(n_samples=POINTS, noise=0.06, factor=0.5, random_state=step)
-        x = torch.tensor(points, dtype=torch.get_default_dtype())
-        losses = []
-        for run, times in zip(runs, seconds, strict=True):
-            started = time.perf_counter()
-            losses.append(run(x))
-            times.append(time.perf_counter() - started)
+def compare(example: Path, mode: AdjointMode, backend: Backend, steps: int) -> None:
+    found = take_turns(
+        {
+            name: timed(step)
+            for name, step in training(example, mode, backend=backend).steps.items()
+        },
+        steps,
+    )
+    theirs, ours = found["torchdiffeq"], found["ours"]
     # Of the last step: at first Adam moves by the sign of the gradient, however small that is.
-    difference = abs(losses[0] - losses[1])
-    a, b = (times[WARM_UP:] for times in seconds)
-    ratio = statistics.median(t / o for t, o in zip(a, b, strict=True))
+    losses = theirs.values[-1], ours.values[-1]
     name = {"direct": "direct", "full": "adjoint"}.get(mode, "checkpointed (theirs: direct)")
     print(
-        f"| {name} | {statistics.median(a):.4f} | {statistics.median(b):.4f} | {ratio:.2f} |"
-        f" {losses[0]:.5f}, {losses[1]:.5f} | {difference:.0e} |",
+        f"| {name} | {theirs.median:.4f} | {ours.median:.4f} | {ratio(theirs, ours):.2f} |"
+        f" {losses[0]:.5f}, {losses[1]:.5f} | {abs(losses[0] - losses[1]):.0e} |",
         flush=True,
     )
 
 
-def our_flow(mode: AdjointMode, backend: Backend, compiled: Compile) -> NormalizingFlow:
+def training(example: Path, mode: AdjointMode, backend: Backend = "native", **ours: Any) -> Work:
+    """Steps of training; ``ours`` are further settings of our solves."""
+    torch.manual_seed(0)
+    theirs = load_example(example, *(["--adjoint"] if mode == "full" else []))
+    field = theirs.CNF(in_out_dim=2, hidden_dim=32, width=64)
+    flow = our_flow(mode, backend, **ours)
+    copy_weights(field, flow)
+    weights = weights_of(flow.parameters())
+    their_step = stepper(field.parameters(), their_loss(theirs, field), lr=1e-3)
+    our_step = stepper(flow.parameters(), our_loss(flow), lr=1e-3)
+    return Work(
+        "cnf-2d",
+        {"adjoint": mode, "rtol": TOLERANCE, "atol": TOLERANCE, "T": END_TIME, "lr": 1e-3},
+        {
+            "ours": lambda number: our_step(points(number)),
+            "torchdiffeq": lambda number: their_step(points(number)),
+        },
+        lambda turns: weights | {"points": np.stack([circles(i) for i in range(turns)])},
+    )
+
+
+def circles(number: int) -> np.ndarray:
+    """The batch of a turn, ``[POINTS, 2]``."""
+    drawn, _ = make_circles(n_samples=POINTS, noise=0.06, factor=0.5, random_state=number)
+    return drawn
+
+
+def points(number: int) -> Tensor:
+    return torch.tensor(circles(number), dtype=torch.get_default_dtype())
+
+
+def our_flow(mode: AdjointMode, backend: Backend, **further: Any) -> NormalizingFlow:
     config = HypernetworkConfig(
         name="hypernetwork",
         width=64,
@@ -115,9 +133,7 @@ def our_flow(mode: AdjointMode, backend: Backend, compiled: Compile) -> Normaliz
         base_covariance=VARIANCE,
     )
     trace = TraceConfig(name="closed-form", noise="rademacher", evaluation="exact")
-    spec = SolveSpec(
-        rtol=TOLERANCE, atol=TOLERANCE, adjoint=mode, backend=backend, compile=compiled
-    )
+    spec = SolveSpec(rtol=TOLERANCE, atol=TOLERANCE, adjoint=mode, backend=backend, **further)
     return NormalizingFlow(config, 2, spec, trace).to(torch.get_default_dtype())
 
 

@@ -12,18 +12,27 @@ of ``tolerance=typical`` (1e-3, 1e-4), for both.
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
-from side_by_side import add_compile_option, add_device_option, load_example, machine, stepper
+from side_by_side import (
+    Step,
+    Work,
+    add_device_option,
+    load_example,
+    machine,
+    ratio,
+    stepper,
+    take_turns,
+    timed,
+    weights_of,
+)
 from torch import Tensor, nn
 
-from node_cli.schema.compile import Compile
 from node_cli.solving import SolveSpec
 from node_cli.solving.spec import AdjointMode
 from node_cli.tasks.series.latent_series import LatentOde, negative_elbo
@@ -33,7 +42,6 @@ from node_cli.tasks.series.schema import LatentOdeConfig
 
 TOLERANCES = {"default": (1e-7, 1e-9), "ours": (1e-3, 1e-4)}
 NOISE = 0.3
-WARM_UP = 2
 
 
 def main() -> None:
@@ -41,7 +49,6 @@ def main() -> None:
     parser.add_argument("example", type=Path, help="path of torchdiffeq's latent_ode.py")
     parser.add_argument("--steps", type=int, default=30, help="timed steps of each")
     add_device_option(parser)
-    add_compile_option(parser)
     arguments = parser.parse_args()
     torch.set_default_device(arguments.device)  # of all tensors that both sides make
     print(f"{machine(arguments.device)}, 1,000 x 100 points")
@@ -52,12 +59,27 @@ def main() -> None:
     modes: tuple[AdjointMode, ...] = ("direct", "full")
     for name in TOLERANCES:
         for mode in modes:
-            compare(arguments.example, mode, name, arguments.steps, arguments.compile)
+            compare(arguments.example, mode, name, arguments.steps)
 
 
-def compare(path: Path, mode: AdjointMode, tolerances: str, steps: int, compiled: Compile) -> None:
+def compare(path: Path, mode: AdjointMode, tolerances: str, steps: int) -> None:
+    work = training(path, mode, tolerances)
+    found = take_turns({name: timed(step) for name, step in work.steps.items()}, steps)
+    theirs, ours = found["torchdiffeq"], found["ours"]
     rtol, atol = TOLERANCES[tolerances]
-    example = load_example(path, "--adjoint", str(mode == "full"))
+    print(
+        f"| {tolerances}: {rtol:g}, {atol:g} | {'adjoint' if mode == 'full' else mode} |"
+        f" {theirs.median:.3f} | {ours.median:.3f} | {ratio(theirs, ours):.2f} |"
+        f" {theirs.values[-1]:.3f}, {ours.values[-1]:.3f} |",
+        flush=True,
+    )
+
+
+def training(path: Path, mode: AdjointMode, tolerances: str, **ours: Any) -> Work:
+    """Steps of training; ``ours`` are further settings of our solves."""
+    rtol, atol = TOLERANCES[tolerances]
+    # Theirs knows one adjoint.
+    example = load_example(path, "--adjoint", str(mode in ("full", "seminorm")))
     np.random.seed(0)  # noqa: NPY002
     torch.manual_seed(0)
     _, points, _, times = example.generate_spiral2d(
@@ -66,36 +88,45 @@ def compare(path: Path, mode: AdjointMode, tolerances: str, steps: int, compiled
     values, t = (torch.tensor(array, dtype=torch.float32) for array in (points, times))
     parts = [example.LatentODEfunc(4, 20), example.RecognitionRNN(4, 2, 25, 1000)]
     parts.append(example.Decoder(4, 2, 20))
-    ours = our_model(mode, rtol, atol, compiled)
-    copy_weights(parts, ours)
-    runs = [
-        stepper(
-            nn.ModuleList(parts).parameters(),
-            their_loss(example, parts, values, t, rtol, atol),
-            lr=0.01,
+    model = our_model(mode, rtol, atol, **ours)
+    copy_weights(parts, model)
+    theirs = nn.ModuleList(parts)
+    weights = weights_of(theirs.parameters())
+    steps = {
+        "ours": stepper(model.parameters(), our_loss(model, values, t), lr=0.01),
+        "torchdiffeq": stepper(
+            theirs.parameters(), their_loss(example, parts, values, t, rtol, atol), lr=0.01
         ),
-        stepper(ours.parameters(), our_loss(ours, values, t), lr=0.01),
-    ]
-    seconds: list[list[float]] = [[], []]
-    losses: list[float] = []
-    for step in range(steps + WARM_UP):
-        losses = []
-        for run, spent in zip(runs, seconds, strict=True):
-            torch.manual_seed(step)  # the same noise for both
-            started = time.perf_counter()
-            losses.append(run())
-            spent.append(time.perf_counter() - started)
-    a, b = (spent[WARM_UP:] for spent in seconds)
-    ratio = statistics.median(x / y for x, y in zip(a, b, strict=True))
-    print(
-        f"| {tolerances}: {rtol:g}, {atol:g} | {'adjoint' if mode == 'full' else mode} |"
-        f" {statistics.median(a):.3f} | {statistics.median(b):.3f} | {ratio:.2f} |"
-        f" {losses[0]:.3f}, {losses[1]:.3f} |",
-        flush=True,
+    }
+
+    def with_noise(step: Callable[[], float]) -> Step:
+        def run(number: int) -> float:
+            torch.manual_seed(number)  # the same noise for both
+            return step()
+
+        return run
+
+    def shared(turns: int) -> dict[str, np.ndarray]:
+        return weights | {"values": points, "times": times, "noise": noise(turns)}
+
+    return Work(
+        "latent-spirals",
+        {"adjoint": mode, "rtol": rtol, "atol": atol, "noise": NOISE, "lr": 0.01},
+        {name: with_noise(step) for name, step in steps.items()},
+        shared,
     )
 
 
-def our_model(mode: AdjointMode, rtol: float, atol: float, compiled: Compile) -> LatentOde:
+def noise(turns: int) -> np.ndarray:
+    """The draws of each turn's sample of z(0), ``[turns, 1000, 4]``."""
+    drawn = []
+    for number in range(turns):
+        torch.manual_seed(number)
+        drawn.append(torch.randn(1000, 4).cpu().numpy())
+    return np.stack(drawn)
+
+
+def our_model(mode: AdjointMode, rtol: float, atol: float, **further: Any) -> LatentOde:
     config = LatentOdeConfig(
         name="latent-ode",
         latent=4,
@@ -111,8 +142,7 @@ def our_model(mode: AdjointMode, rtol: float, atol: float, compiled: Compile) ->
         iwae_samples=1,
         poisson=False,
     )
-    spec = SolveSpec(rtol=rtol, atol=atol, adjoint=mode, compile=compiled)
-    return LatentOde(config, 2, False, spec)
+    return LatentOde(config, 2, False, SolveSpec(rtol=rtol, atol=atol, adjoint=mode, **further))
 
 
 def copy_weights(theirs: list[nn.Module], ours: LatentOde) -> None:

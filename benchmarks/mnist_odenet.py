@@ -12,17 +12,26 @@ drift a little: the example also differentiates the choice of its first step.
 from __future__ import annotations
 
 import argparse
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
-from side_by_side import add_compile_option, add_device_option, copy_weights, load_example, machine
+from side_by_side import (
+    Work,
+    add_device_option,
+    copy_weights,
+    load_example,
+    machine,
+    ratio,
+    take_turns,
+    timed,
+    weights_of,
+)
 from torch import Tensor, nn
 from torch.nn import functional
 
-from node_cli.schema.compile import Compile
 from node_cli.solving import SolveSpec
 from node_cli.solving.spec import AdjointMode
 from node_cli.tasks.images.batches import TrainBatches
@@ -31,6 +40,7 @@ from node_cli.tasks.images.mnist import load_mini
 from node_cli.tasks.images.schema import OdeNetConfig, ResNetConfig
 
 TOLERANCE = 1e-3
+LEARNING_RATE = 0.01
 
 
 def main() -> None:
@@ -39,11 +49,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=15, help="timed steps of each")
     parser.add_argument("--batch-size", type=int, default=128)
     add_device_option(parser)
-    add_compile_option(parser)
     arguments = parser.parse_args()
 
-    images = load_mini(validation=500).train
-    data = TrainBatches(images, arguments.batch_size, True, 0, torch.device(arguments.device))
     print(f"{machine(arguments.device)}, batch {arguments.batch_size}")
     print("| model | theirs, s/step | ours, s/step | ours / theirs | largest loss difference |")
     print("|---|---|---|---|---|")
@@ -53,28 +60,55 @@ def main() -> None:
         ("ODE-Net, checkpointed (theirs: direct)", "odenet", "checkpointed"),
         ("ResNet", "resnet", "direct"),
     ):
-        theirs = their_model(arguments.example, network, adjoint=mode == "full")
-        ours = our_model(network, mode, arguments.compile)
-        copy_weights(theirs, ours)
-        for model in (theirs, ours):
-            model.to(arguments.device)
-        runs = [stepper(theirs), stepper(ours)]
-        seconds: list[list[float]] = [[], []]
-        difference = 0.0
-        for step in range(arguments.steps + 2):
-            x, y = data.batch(0, step % len(data))
-            losses = []
-            for run, times in zip(runs, seconds, strict=True):
-                started = time.perf_counter()
-                losses.append(run(x, y))
-                times.append(time.perf_counter() - started)
-            difference = max(difference, abs(losses[0] - losses[1]))
-        # The first two steps warm caches and allocators up.
-        a, b = (statistics.median(times[2:]) for times in seconds)
-        ratio = statistics.median(
-            o / t for t, o in zip(seconds[0][2:], seconds[1][2:], strict=True)
+        work = training(arguments.example, mode, network, arguments.batch_size, arguments.device)
+        found = take_turns(
+            {name: timed(step) for name, step in work.steps.items()}, arguments.steps
         )
-        print(f"| {name} | {a:.3f} | {b:.3f} | {ratio:.2f} | {difference:.1e} |", flush=True)
+        theirs, ours = found["torchdiffeq"], found["ours"]
+        difference = max(abs(a - b) for a, b in zip(theirs.values, ours.values, strict=True))
+        print(
+            f"| {name} | {theirs.median:.3f} | {ours.median:.3f} | {ratio(ours, theirs):.2f} |"
+            f" {difference:.1e} |",
+            flush=True,
+        )
+
+
+def training(
+    example: Path,
+    mode: AdjointMode,
+    network: str = "odenet",
+    batch_size: int = 128,
+    device: str = "cpu",
+    **further: Any,
+) -> Work:
+    """Steps of training; ``further`` are settings of our solves."""
+    images = load_mini(validation=500).train
+    data = TrainBatches(images, batch_size, True, 0, torch.device(device))
+    theirs = their_model(example, network, adjoint=mode in ("full", "seminorm"))
+    ours = our_model(network, mode, **further)
+    copy_weights(theirs, ours)
+    weights = weights_of(theirs.parameters())
+    for model in (theirs, ours):
+        model.to(device)
+    our_step, their_step = stepper(ours), stepper(theirs)
+
+    def batch(number: int) -> tuple[Tensor, Tensor]:
+        return data.batch(0, number % len(data))
+
+    def shared(turns: int) -> dict[str, np.ndarray]:
+        columns = zip(*(batch(number) for number in range(turns)), strict=True)
+        x, y = (np.stack([part.cpu().numpy() for part in column]) for column in columns)
+        return weights | {"images": x, "labels": y}
+
+    return Work(
+        "mnist-odenet",
+        {"adjoint": mode, "rtol": TOLERANCE, "atol": TOLERANCE, "lr": LEARNING_RATE},
+        {
+            "ours": lambda number: our_step(*batch(number)),
+            "torchdiffeq": lambda number: their_step(*batch(number)),
+        },
+        shared,
+    )
 
 
 def their_model(example: Path, network: str, adjoint: bool) -> nn.Module:
@@ -107,17 +141,17 @@ def their_model(example: Path, network: str, adjoint: bool) -> nn.Module:
     return nn.Sequential(*stem, *depth, *head)
 
 
-def our_model(network: str, mode: AdjointMode, compiled: Compile) -> nn.Module:
+def our_model(network: str, mode: AdjointMode, **further: Any) -> nn.Module:
     if network == "resnet":
         config = ResNetConfig(name="resnet", stem="conv", channels=64, blocks=6)
     else:
         config = OdeNetConfig(name="odenet", stem="conv", channels=64, T=1.0, learn_time=False)
-    spec = SolveSpec(rtol=TOLERANCE, atol=TOLERANCE, adjoint=mode, compile=compiled)
+    spec = SolveSpec(rtol=TOLERANCE, atol=TOLERANCE, adjoint=mode, **further)
     return ImageClassifier(config, spec)
 
 
 def stepper(model: nn.Module) -> Callable[[Tensor, Tensor], float]:
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    optimizer = torch.optim.SGD(model.parameters(), lr=LEARNING_RATE, momentum=0.9)
 
     def step(x: Tensor, y: Tensor) -> float:
         optimizer.zero_grad()

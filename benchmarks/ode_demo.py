@@ -13,17 +13,24 @@ from __future__ import annotations
 
 import argparse
 import copy
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from side_by_side import add_compile_option, add_device_option, load_example, machine
+from side_by_side import (
+    Work,
+    add_device_option,
+    load_example,
+    machine,
+    ratio,
+    take_turns,
+    timed,
+    weights_of,
+)
 from torch import Tensor, nn
 
-from node_cli.schema.compile import Compile
 from node_cli.solving import SolveSpec
 from node_cli.solving.spec import AdjointMode
 from node_cli.tasks.dynamics.model import DynamicsModel
@@ -37,7 +44,6 @@ def main() -> None:
     parser.add_argument("example", type=Path, help="path of torchdiffeq's ode_demo.py")
     parser.add_argument("--steps", type=int, default=100, help="timed iterations of each")
     add_device_option(parser)
-    add_compile_option(parser)
     arguments = parser.parse_args()
     print(f"{machine(arguments.device)}, 20 windows of 10 points")
     print(
@@ -47,26 +53,42 @@ def main() -> None:
     modes: tuple[AdjointMode, ...] = ("direct", "full")
     for name in TOLERANCES:
         for mode in modes:
-            compare(
-                arguments.example,
-                mode,
-                name,
-                arguments.steps,
-                arguments.device,
-                arguments.compile,
-            )
+            compare(arguments.example, mode, name, arguments.steps, arguments.device)
 
 
-def compare(
-    path: Path, mode: AdjointMode, tolerances: str, steps: int, device: str, compiled: Compile
-) -> None:
+def compare(path: Path, mode: AdjointMode, tolerances: str, steps: int, device: str) -> None:
+    work = training(path, mode, tolerances, device)
+    found = take_turns({name: timed(step) for name, step in work.steps.items()}, steps, WARM_UP)
+    theirs, ours = found["torchdiffeq"], found["ours"]
     rtol, atol = TOLERANCES[tolerances]
-    example = load_example(path, *(["--adjoint"] if mode == "full" else []))
+    print(
+        f"| {tolerances}: {rtol:g}, {atol:g} | {'adjoint' if mode == 'full' else mode} |"
+        f" {theirs.median:.4f} | {ours.median:.4f} | {ratio(theirs, ours):.2f} |"
+        f" {theirs.values[-1]:.6f}, {ours.values[-1]:.6f} |",
+        flush=True,
+    )
+
+
+def training(
+    path: Path, mode: AdjointMode, tolerances: str, device: str = "cpu", **further: Any
+) -> Work:
+    """Iterations of training; ``further`` are settings of our solves."""
+    rtol, atol = TOLERANCES[tolerances]
+    # Theirs knows one adjoint.
+    example = load_example(path, *(["--adjoint"] if mode in ("full", "seminorm") else []))
     np.random.seed(0)  # noqa: NPY002
     torch.manual_seed(0)
     field = example.ODEFunc().to(device)
-    spec = SolveSpec(rtol=rtol, atol=atol, adjoint=mode, compile=compiled)
+    weights = weights_of(field.parameters())
+    spec = SolveSpec(rtol=rtol, atol=atol, adjoint=mode, **further)
     ours = DynamicsModel(copy.deepcopy(field), None, 2, False, spec)
+    drawn: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def batch(number: int) -> tuple[Tensor, Tensor, Tensor]:
+        while number >= len(drawn):
+            first, t, states = example.get_batch()
+            drawn.append((first[:, 0].to(device), t.to(device), states[:, :, 0].to(device)))
+        return drawn[number]
 
     def their_loss(first: Tensor, t: Tensor, states: Tensor) -> Tensor:
         predicted = example.odeint(field, first, t, rtol=rtol, atol=atol)
@@ -77,24 +99,20 @@ def compare(
         predicted = ours(first, elapsed[:, 0], elapsed)
         return (predicted - states.transpose(0, 1)).abs().mean()
 
-    runs = [iteration(field, their_loss), iteration(ours, our_loss)]
-    seconds: list[list[float]] = [[], []]
-    losses: list[float] = []
-    for _ in range(steps + WARM_UP):
-        first, t, states = example.get_batch()
-        batch = tuple(part.to(device) for part in (first[:, 0], t, states[:, :, 0]))
-        losses = []
-        for run, spent in zip(runs, seconds, strict=True):
-            started = time.perf_counter()
-            losses.append(run(*batch))
-            spent.append(time.perf_counter() - started)
-    a, b = (spent[WARM_UP:] for spent in seconds)
-    ratio = statistics.median(x / y for x, y in zip(a, b, strict=True))
-    print(
-        f"| {tolerances}: {rtol:g}, {atol:g} | {'adjoint' if mode == 'full' else mode} |"
-        f" {statistics.median(a):.4f} | {statistics.median(b):.4f} | {ratio:.2f} |"
-        f" {losses[0]:.6f}, {losses[1]:.6f} |",
-        flush=True,
+    def shared(turns: int) -> dict[str, np.ndarray]:
+        columns = zip(*(batch(number) for number in range(turns)), strict=True)
+        first, t, states = (np.stack([part.cpu().numpy() for part in c]) for c in columns)
+        return weights | {"first": first, "times": t[0], "states": states}
+
+    our_step, their_step = iteration(ours, our_loss), iteration(field, their_loss)
+    return Work(
+        "dynamics",
+        {"adjoint": mode, "rtol": rtol, "atol": atol, "lr": 1e-3},
+        {
+            "ours": lambda number: our_step(*batch(number)),
+            "torchdiffeq": lambda number: their_step(*batch(number)),
+        },
+        shared,
     )
 
 

@@ -4,13 +4,89 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import statistics
 import sys
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+# A step of a contestant: given the number of its turn, it works on that turn's batch and returns
+# its loss, or another number by which the contestants can be compared.
+Step = Callable[[int], float]
+
+
+@dataclass(frozen=True)
+class Work:
+    """The same work for all contestants.
+
+    Attributes:
+        name: as ``run.py --only`` knows it.
+        settings: what was asked for, such as tolerances and the way to the gradients.
+        steps: ours and torchdiffeq's.
+        shared: arrays by which a contestant of another process does the same, for so many turns:
+            initial weights by ``weights/0``, ``weights/1`` ... and the batches.
+    """
+
+    name: str
+    settings: dict[str, Any]
+    steps: dict[str, Step]
+    shared: Callable[[int], dict[str, np.ndarray]] = field(default=lambda _: {})
+
+
+class Timing(NamedTuple):
+    """What a contestant took in each turn and which values it found; warm-up turns apart."""
+
+    seconds: list[float]
+    values: list[float]
+    warm_up: list[float]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+
+def timed(step: Step) -> Callable[[int], tuple[float, float]]:
+    """The step with its seconds before its value."""
+
+    def turn(number: int) -> tuple[float, float]:
+        started = time.perf_counter()
+        value = step(number)
+        return time.perf_counter() - started, value
+
+    return turn
+
+
+def take_turns(
+    contestants: Mapping[str, Callable[[int], tuple[float, float]]], turns: int, warm_up: int = 2
+) -> dict[str, Timing]:
+    """All contestants, one after the other, in each turn; the first turns warm caches up."""
+    found = {name: Timing([], [], []) for name in contestants}
+    for number in range(warm_up + turns):
+        for name, turn in contestants.items():
+            seconds, value = turn(number)
+            timing = found[name]
+            (timing.seconds if number >= warm_up else timing.warm_up).append(seconds)
+            timing.values.append(value)
+    return found
+
+
+def ratio(slower: Timing, faster: Timing) -> float:
+    """The median of the ratios within turns."""
+    pairs = zip(slower.seconds, faster.seconds, strict=True)
+    return statistics.median(a / b for a, b in pairs)
+
+
+def weights_of(parameters: Iterable[Tensor]) -> dict[str, np.ndarray]:
+    """Copies of the weights, by their order."""
+    copies = (parameter.detach().cpu().numpy().copy() for parameter in parameters)
+    return {f"weights/{i}": copy for i, copy in enumerate(copies)}
 
 
 def load_example(path: Path, *arguments: str) -> ModuleType:
