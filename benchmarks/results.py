@@ -1,0 +1,178 @@
+"""What the contestants took: a table, figures and a file for machines."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from side_by_side import Timing
+
+OURS = "ours"
+_COLOURS = {
+    OURS: "#1f77b4",
+    "torchdiffeq": "#d62728",
+    "diffrax": "#2ca02c",
+    "torchode": "#9467bd",
+    "torchdyn": "#ff7f0e",
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """One contestant at one work.
+
+    Attributes:
+        work: its name.
+        settings: of the work.
+        contestant: whose.
+        seconds: of each turn.
+        relative: to ours in the same turn: lower quartile, median, upper quartile.
+        first: seconds of the first turn, with all that was compiled in it.
+        value: of the last turn: a loss, or a mean of the solution.
+    """
+
+    work: str
+    settings: dict[str, Any]
+    contestant: str
+    seconds: list[float]
+    relative: tuple[float, float, float]
+    first: float
+    value: float
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+    @property
+    def setting(self) -> str:
+        """The settings in a few words."""
+        if "T" in self.settings and "batch" in self.settings:
+            gradient = ", gradient" if self.settings["gradient"] else ""
+            return (
+                f"{self.settings['batch']:,} x {self.settings['dimension']},"
+                f" {self.settings['tolerance']:g}, T {self.settings['T']:g}{gradient}"
+            )
+        if "largest_mu" in self.settings:
+            return f"mu up to {self.settings['largest_mu']:g}, {self.settings['tolerance']:g}"
+        mode = {"full": "adjoint"}.get(self.settings["adjoint"], self.settings["adjoint"])
+        return f"{mode}, {self.settings['rtol']:g}/{self.settings['atol']:g}"
+
+
+def results(work: str, settings: dict[str, Any], found: Mapping[str, Timing]) -> list[Result]:
+    """Of all contestants at a work."""
+    ours = found[OURS].seconds
+    listed = []
+    for name, timing in found.items():
+        ratios = [a / b for a, b in zip(timing.seconds, ours, strict=True)]
+        low, middle, high = statistics.quantiles([*ratios, *ratios[-1:]], n=4, method="inclusive")
+        if len(ratios) > 1:
+            low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+        listed.append(
+            Result(
+                work,
+                settings,
+                name,
+                timing.seconds,
+                (low, middle, high),
+                timing.warm_up[0],
+                timing.values[-1],
+            )
+        )
+    return listed
+
+
+HEAD = (
+    "| work | setting | who | median, s | times ours (quartiles) | first turn, s | value |\n"
+    "|---|---|---|---|---|---|---|"
+)
+
+
+def row(result: Result) -> str:
+    """A line of the table."""
+    low, middle, high = result.relative
+    return (
+        f"| {result.work} | {result.setting} | {result.contestant} | {result.median:.4g} |"
+        f" {middle:.2f} ({low:.2f} to {high:.2f}) | {result.first:.2g} | {result.value:.6g} |"
+    )
+
+
+def write(
+    folder: Path, found: Sequence[Result], machine: Mapping[str, Any], notes: Sequence[str]
+) -> None:
+    """``results.json``, ``results.md`` and the figures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"machine": machine, "notes": notes, "results": [asdict(one) for one in found]}
+    (folder / "results.json").write_text(json.dumps(content, indent=1) + "\n")
+    about = ", ".join(f"{name} {value}" for name, value in machine.items())
+    lines = [about, "", HEAD, *(row(one) for one in found), "", *(f"- {note}" for note in notes)]
+    (folder / "results.md").write_text("\n".join(lines) + "\n")
+    beside = [one for one in found if one.work != "growth"]
+    if beside:
+        _beside(beside).savefig(folder / "beside.png", dpi=100)
+    grown = [one for one in found if one.work == "growth"]
+    if grown:
+        _growth(grown).savefig(folder / "growth.png", dpi=100)
+
+
+def _beside(found: Sequence[Result]) -> Figure:
+    """How many times as long as ours each contestant takes at each work."""
+    works = list(dict.fromkeys((one.work, one.setting) for one in found))
+    figure = Figure(figsize=(8, 1.2 + 0.28 * len(works)), layout="constrained")
+    axes = figure.subplots()
+    for name in _names(found):
+        chosen = [one for one in found if one.contestant == name and name != OURS]
+        if not chosen:
+            continue
+        middle = [one.relative[1] for one in chosen]
+        spread = [
+            [one.relative[1] - one.relative[0] for one in chosen],
+            [one.relative[2] - one.relative[1] for one in chosen],
+        ]
+        places = [works.index((one.work, one.setting)) for one in chosen]
+        axes.errorbar(middle, places, xerr=spread, fmt="o", label=name, color=_COLOURS.get(name))
+    axes.axvline(1.0, color=_COLOURS[OURS], label=OURS)
+    axes.set_xscale("log")
+    ticks = [0.1, 0.25, 0.5, 1, 2, 4, 10, 25, 100]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.set_yticks(range(len(works)), [f"{work}: {setting}" for work, setting in works])
+    axes.invert_yaxis()
+    axes.set_xlabel("time / ours (right of 1: ours is faster)")
+    axes.grid(axis="x", alpha=0.3)
+    axes.legend(fontsize=8)
+    return figure
+
+
+def _growth(found: Sequence[Result]) -> Figure:
+    """Seconds against each of the settings that was varied alone."""
+    base = found[0].settings
+    figure = Figure(figsize=(8, 6), layout="constrained")
+    for axes, key in zip(
+        figure.subplots(2, 2).flat, ("batch", "dimension", "tolerance", "T"), strict=True
+    ):
+        alone = [
+            one
+            for one in found
+            if all(value == base[name] for name, value in one.settings.items() if name != key)
+        ]
+        _lines(axes, alone, key)
+    return figure
+
+
+def _lines(axes: Axes, found: Sequence[Result], key: str) -> None:
+    for name in _names(found):
+        pairs = sorted((one.settings[key], one.median) for one in found if one.contestant == name)
+        axes.plot(*zip(*pairs, strict=True), "o-", label=name, color=_COLOURS.get(name), ms=4)
+    axes.set(xscale="log", yscale="log", xlabel=key, ylabel="seconds, solve and gradient")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=7)
+
+
+def _names(found: Iterable[Result]) -> list[str]:
+    return list(dict.fromkeys(one.contestant for one in found))
