@@ -14,6 +14,8 @@ from node_cli.solving.adjoint_graph import PureAugmentedField
 from node_cli.solving.counted_field import CountedField
 from node_cli.solving.failures import NotFiniteError, StepsError
 from node_cli.solving.integration import Integrator
+from node_cli.solving.runge_kutta import RungeKutta
+from node_cli.solving.spanning_step import Outputs, SpanningStep
 from node_cli.solving.state import Layout, Norm, largest_rms
 
 
@@ -80,7 +82,8 @@ def _solve_backwards(
     """The adjoint at the first of the values' times and the gradients of the parameters.
 
     At each output time the adjoint jumps by the gradient there, and the state is set to the
-    forward solve's. The solver starts anew after the jump, with the step that it had.
+    forward solve's. The solver starts anew after the jump, with the step that it had. Where that
+    step reaches over outputs, a method with dense output takes them all in one.
     """
     adjoint = gradient[-1]
     layout = Layout((values[0], adjoint, *parameters))
@@ -95,17 +98,39 @@ def _solve_backwards(
         return torch.maximum(inner, largest_rms(parts[2:]))
 
     integrate = problem.backward_of(norm)
+    outputs = Outputs(times, values, gradient)
+    spanning = None
+    if isinstance(integrate.stepper, RungeKutta) and integrate.stepper.dense:
+        spanning = SpanningStep(
+            problem.field,
+            integrate.stepper,
+            integrate.control,
+            parameters,
+            layout,
+            problem.seminorm,
+        )
     of_parameters = [torch.zeros_like(parameter) for parameter in parameters]
     step: float | None = None
-    for i in range(len(times) - 1, 0, -1):
-        if times[i] != times[i - 1]:
-            start = layout.pack((values[i], adjoint, *of_parameters))
-            solved = integrate(augmented, start, (times[i], times[i - 1]), first_step=step)
+    last = len(times) - 1
+    while last > 0:
+        first = last - 1
+        if spanning is not None and step is not None:
+            reached = outputs.within(last, step)
+            if outputs.between(reached, last):
+                spanned = spanning.attempt(outputs, reached, last, adjoint, of_parameters)
+                step = spanned.next_step
+                if spanned.accepted:
+                    last, adjoint, of_parameters = reached, spanned.adjoint, spanned.of_parameters
+                continue
+        if times[last] != times[first]:
+            start = layout.pack((values[last], adjoint, *of_parameters))
+            solved = integrate(augmented, start, (times[last], times[first]), first_step=step)
             step = solved.next_step
             parts = layout.unpack(solved.values[-1])
             assert isinstance(parts, tuple)
             _, adjoint, *of_parameters = parts
-        adjoint = adjoint + gradient[i - 1]
+        adjoint = adjoint + gradient[first]
+        last = first
     return [adjoint, *of_parameters]
 
 

@@ -40,12 +40,12 @@ class Integrator:
         self, spec: SolveSpec, norm: Norm, span: float, search: EventSearch | None = None
     ) -> None:
         self._spec, self._search = spec, search
-        self._control = StepControl(
+        self.control = StepControl(
             spec.method, spec.rtol, spec.atol, norm, spec.shortest_step, spec.max_steps
         )
         compiled = spec.is_compiled and search is None
         self.stepper = (
-            CompiledRungeKutta(METHODS[spec.method], self._control)
+            CompiledRungeKutta(METHODS[spec.method], self.control)
             if compiled
             else stepper_of(spec)
         )
@@ -71,7 +71,7 @@ class Integrator:
         Raises:
             SolverError: the solve cannot go on.
         """
-        spec, control, step = self._spec, self._control, self._step_size
+        spec, control, step = self._spec, self.control, self._step_size
         if self.stepper is None:
             return integrate_scipy(field, spec, y0, times)
         if first_step is None and self._search is not None:
