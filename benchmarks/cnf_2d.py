@@ -107,6 +107,7 @@ def training(example: Path, mode: AdjointMode, backend: Backend = "native", **ou
             "torchdiffeq": lambda number: their_step(points(number)),
         },
         lambda turns: weights | {"points": np.stack([circles(i) for i in range(turns)])},
+        {"ours": flow},
     )
 
 

@@ -114,6 +114,7 @@ def training(path: Path, mode: AdjointMode, tolerances: str, **ours: Any) -> Wor
         {"adjoint": mode, "rtol": rtol, "atol": atol, "noise": NOISE, "lr": 0.01},
         {name: with_noise(step) for name, step in steps.items()},
         shared,
+        {"ours": model},
     )
 
 

@@ -70,9 +70,9 @@ def results(work: str, settings: dict[str, Any], found: Mapping[str, Timing]) ->
     listed = []
     for name, timing in found.items():
         ratios = [a / b for a, b in zip(timing.seconds, ours, strict=True)]
-        low, middle, high = statistics.quantiles([*ratios, *ratios[-1:]], n=4, method="inclusive")
-        if len(ratios) > 1:
-            low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+        # Quartiles need two values; those of one turn are that turn.
+        spread = ratios if len(ratios) > 1 else ratios * 2
+        low, middle, high = statistics.quantiles(spread, n=4, method="inclusive")
         listed.append(
             Result(
                 work,

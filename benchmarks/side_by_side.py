@@ -32,12 +32,14 @@ class Work:
         steps: ours and torchdiffeq's.
         shared: arrays by which a contestant of another process does the same, for so many turns:
             initial weights by ``weights/0``, ``weights/1`` ... and the batches.
+        models: what the steps train.
     """
 
     name: str
     settings: dict[str, Any]
     steps: dict[str, Step]
-    shared: Callable[[int], dict[str, np.ndarray]] = field(default=lambda _: {})
+    shared: Callable[[int], dict[str, np.ndarray]]
+    models: dict[str, nn.Module] = field(default_factory=dict)
 
 
 class Timing(NamedTuple):
@@ -52,13 +54,15 @@ class Timing(NamedTuple):
         return statistics.median(self.seconds)
 
 
-def timed(step: Step) -> Callable[[int], tuple[float, float]]:
+def timed(
+    step: Step, clock: Callable[[], float] = time.perf_counter
+) -> Callable[[int], tuple[float, float]]:
     """The step with its seconds before its value."""
 
     def turn(number: int) -> tuple[float, float]:
-        started = time.perf_counter()
+        started = clock()
         value = step(number)
-        return time.perf_counter() - started, value
+        return clock() - started, value
 
     return turn
 

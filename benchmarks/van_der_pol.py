@@ -39,7 +39,7 @@ def cycle(mu: float) -> float:
 
 def solving(
     batch: int = 256,
-    largest_mu: float = 25.0,
+    largest_mu: float = 5.0,
     tolerance: float = 1e-5,
     device: str = "cpu",
     **further: Any,

@@ -83,12 +83,13 @@ class Peer:
 
 
 @contextmanager
-def described(work: Work, turns: int, device: str) -> Iterator[Path]:
-    """The work in a folder, for the processes of peers."""
+def described(work: Work, turns: int, device: str, clock: str) -> Iterator[Path]:
+    """The work in a folder, for the processes of peers; ``clock`` is one of ``time``'s."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         np.savez(folder / "arrays.npz", **work.shared(turns))
-        content = {"name": work.name, "settings": work.settings, "device": device}
+        content = {"name": work.name, "settings": work.settings}
+        content |= {"device": device, "clock": clock}
         (folder / "work.json").write_text(json.dumps(content))
         yield folder
 
