@@ -14,7 +14,6 @@ from node_cli.solving.adjoint_graph import PureAugmentedField
 from node_cli.solving.counted_field import CountedField
 from node_cli.solving.failures import NotFiniteError, StepsError
 from node_cli.solving.integration import Integrator
-from node_cli.solving.runge_kutta import RungeKutta
 from node_cli.solving.spanning_step import Outputs, SpanningStep
 from node_cli.solving.state import Layout, Norm, largest_rms
 
@@ -99,16 +98,12 @@ def _solve_backwards(
 
     integrate = problem.backward_of(norm)
     outputs = Outputs(times, values, gradient)
-    spanning = None
-    if isinstance(integrate.stepper, RungeKutta) and integrate.stepper.dense:
-        spanning = SpanningStep(
-            problem.field,
-            integrate.stepper,
-            integrate.control,
-            parameters,
-            layout,
-            problem.seminorm,
-        )
+    stepper, control = integrate.dense_runge_kutta, integrate.control
+    spanning = (
+        None
+        if stepper is None
+        else SpanningStep(problem.field, stepper, control, parameters, layout, problem.seminorm)
+    )
     of_parameters = [torch.zeros_like(parameter) for parameter in parameters]
     step: float | None = None
     last = len(times) - 1

@@ -15,6 +15,7 @@ from node_cli.solving.counted_field import SolvableField
 from node_cli.solving.event_search import EventSearch
 from node_cli.solving.finiteness import under_vmap
 from node_cli.solving.fixed_steps import integrate_in_steps
+from node_cli.solving.runge_kutta import RungeKutta
 from node_cli.solving.spec import SolveSpec
 from node_cli.solving.state import Norm
 from node_cli.solving.step_control import StepControl
@@ -50,6 +51,12 @@ class Integrator:
             else stepper_of(spec)
         )
         self._step_size = spec.length_of_steps(span) if spec.kind == "fixed" else 0.0
+
+    @property
+    def dense_runge_kutta(self) -> RungeKutta | None:
+        """The method where it is one of Runge and Kutta with values inside of its steps."""
+        stepper = stepper_of(self._spec)
+        return stepper if isinstance(stepper, RungeKutta) and stepper.dense else None
 
     def __call__(
         self,

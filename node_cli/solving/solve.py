@@ -57,8 +57,9 @@ def solve(
     .. math:: \frac{da}{dt} = -a^\top \frac{\partial f}{\partial y}, \qquad
               \frac{dL}{d\theta} = -\int_{t_1}^{t_0} a^\top \frac{\partial f}{\partial \theta}\,dt,
 
-    solved backwards in time. Where the outputs are closer than its steps, a method with dense output
-    passes over several in one (``SpanningStep``). Without gradients enabled every mode is the same forward solve.
+    solved backwards in time. Where outputs are closer than its steps, a method with dense output
+    passes over several in one (``SpanningStep``). Without gradients enabled every mode is the same
+    forward solve.
 
     Args:
         field: ``f(t, y)``, with ``t`` a scalar tensor; returns the shape of ``y``. A splitting
