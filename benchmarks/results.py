@@ -138,7 +138,11 @@ def _beside(found: Sequence[Result]) -> Figure:
         axes.errorbar(middle, places, xerr=spread, fmt="o", label=name, color=_COLOURS.get(name))
     axes.axvline(1.0, color=_COLOURS[OURS], label=OURS)
     axes.set_xscale("log")
-    ticks = [0.1, 0.25, 0.5, 1, 2, 4, 10, 25, 100]
+    ends = [end for one in found for end in (one.relative[0], one.relative[2])]
+    lowest, highest = 0.8 * min(ends), 1.25 * max(ends)
+    ticks = [0.01, 0.03, 0.1, 0.25, 0.5, 1, 2, 4, 10, 25, 100]
+    ticks = [tick for tick in ticks if lowest <= tick <= highest]
+    axes.set_xlim(lowest, highest)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.set_yticks(range(len(works)), [f"{work}: {setting}" for work, setting in works])
@@ -170,8 +174,12 @@ def _lines(axes: Axes, found: Sequence[Result], key: str) -> None:
         pairs = sorted((one.settings[key], one.median) for one in found if one.contestant == name)
         axes.plot(*zip(*pairs, strict=True), "o-", label=name, color=_COLOURS.get(name), ms=4)
     axes.set(xscale="log", yscale="log", xlabel=key, ylabel="seconds, solve and gradient")
+    values = sorted({one.settings[key] for one in found})
+    axes.set_xticks(values, [f"{value:g}" for value in values])
+    axes.xaxis.minorticks_off()
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7)
+    if key == "batch":
+        axes.legend(fontsize=8)
 
 
 def _names(found: Iterable[Result]) -> list[str]:
