@@ -46,9 +46,7 @@ class Integrator:
         )
         compiled = spec.is_compiled and search is None
         self.stepper = (
-            CompiledRungeKutta(METHODS[spec.method], self.control)
-            if compiled
-            else stepper_of(spec)
+            CompiledRungeKutta(METHODS[spec.method], self.control) if compiled else stepper_of(spec)
         )
         self._step_size = spec.length_of_steps(span) if spec.kind == "fixed" else 0.0
 
