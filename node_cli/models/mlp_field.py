@@ -31,6 +31,11 @@ _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
 }
 
 
+def activation_of(name: Activation) -> nn.Module:
+    """The activation of that name."""
+    return _ACTIVATIONS[name]()
+
+
 class Perceptron(nn.Sequential):
     """A multilayer perceptron, ``[..., inputs]`` to ``[..., outputs]``.
 
@@ -46,7 +51,7 @@ class Perceptron(nn.Sequential):
     ) -> None:
         layers: list[nn.Module] = []
         for before, after in pairwise((inputs, *hidden)):
-            layers += [nn.Linear(before, after), _ACTIVATIONS[activation]()]
+            layers += [nn.Linear(before, after), activation_of(activation)]
         super().__init__(*layers, nn.Linear((inputs, *hidden)[-1], outputs))
 
 

@@ -1,0 +1,1 @@
+"""Latent stochastic differential equations of time series."""
