@@ -8,6 +8,7 @@ import torch
 from node_cli.data.random_streams import random_stream
 from node_cli.data.series_file import Points, read_series_file, split_series
 from node_cli.data.standardisation import mean_and_deviation
+from node_cli.data.time_units import about_times, time_units
 from node_cli.errors import DataError
 from node_cli.plain_text import plain_text
 from node_cli.tasks.latent_sde.schema import SeriesTableConfig
@@ -19,7 +20,10 @@ _FEWEST = 3  # points of a series: two that are observed and one that may be hel
 
 
 def read_series(config: SeriesTableConfig, seed: int) -> tuple[tuple[Series, Series, Series], str]:
-    """Read, split, hide and standardise; times are stretched so that the longest series takes 2.
+    """Read, split, hide and standardise.
+
+    Times are divided so that the longest series takes 2, where ``config.time_scale`` does not say
+    otherwise; they count from the origin that ``config.origin`` names.
 
     Rows without any value are left out. Of validation and test series, the share
     ``config.hidden`` of the points is held out; training series are observed whole in the inner
@@ -29,7 +33,7 @@ def read_series(config: SeriesTableConfig, seed: int) -> tuple[tuple[Series, Ser
         DataError: the file is missing, lacks a column, a time or a value is wrong (with the line),
             or a series is too short.
     """
-    columns, series, read_as = read_series_file(config)
+    columns, series, _, read_as = read_series_file(config)
     where = f"data.path={config.path}"
     measured = {name: _measured(points) for name, points in series.items()}
     for name, (times, _) in measured.items():
@@ -49,14 +53,17 @@ def read_series(config: SeriesTableConfig, seed: int) -> tuple[tuple[Series, Ser
         )
     train = np.concatenate([values for _, values in parts[0]])
     mean, spread = mean_and_deviation(train, columns, where, "training series")
-    earliest = min(times[0] for times, _ in measured.values())
-    stretch = SPAN / (max(times[-1] for times, _ in measured.values()) - earliest)
+    origin, _ = time_units(config, series, (times for times, _ in parts[0]))
+    ends = [times[-1] - (times[0] if origin is None else origin) for times, _ in measured.values()]
+    scale = float(max(ends)) / SPAN if config.time_scale is None else config.time_scale
     stream = random_stream(seed, Stream.SPLIT, 1)
     made = [
         Series.padded(
             [
                 OneSeries(
-                    torch.from_numpy((times - earliest) * stretch).float(),
+                    torch.from_numpy(
+                        (times - (times[0] if origin is None else origin)) / scale
+                    ).float(),
                     torch.from_numpy((values - mean) / spread).float(),
                     _roles(len(times), config, stream),
                 )
@@ -65,7 +72,8 @@ def read_series(config: SeriesTableConfig, seed: int) -> tuple[tuple[Series, Ser
         )
         for part in parts
     ]
-    return (made[0], made[1], made[2]), read_as
+    about = filter(None, (read_as, about_times(config.time, origin, scale)))
+    return (made[0], made[1], made[2]), ", ".join(about)
 
 
 def _measured(points: Points) -> Points:
