@@ -102,7 +102,8 @@ def test_a_family_is_a_folder_and_its_files(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "there is no such task" in done.stderr
-    assert "latent" not in done.stdout
+    for name in ("latent-series", "latent-spirals", "latent-ode"):
+        assert name not in done.stdout
 
 
 def test_a_file_of_the_users_own_can_name_fewer_members(tmp_path):

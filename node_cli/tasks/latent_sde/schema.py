@@ -111,10 +111,15 @@ class StochasticLorenzConfig(DataSchema):
 
 
 class SeriesTableConfig(SeriesFileConfig):
-    """Your own series, whole; their times are stretched so that the longest takes 2."""
+    """Your own series, whole and without classes."""
 
     @model_validator(mode="after")
-    def _has_no_windows(self) -> SeriesTableConfig:
+    def _is_whole_and_has_no_classes(self) -> SeriesTableConfig:
+        if self.label is not None:
+            raise ValueError(
+                f"data.label={self.label}: this task learns no classes; leave it out, and the"
+                " column out of the file."
+            )
         if self.window is not None:
             raise ValueError(
                 f"data.window={self.window}: this task trains on whole series; leave it out."

@@ -15,15 +15,11 @@ from node_cli.tasks.latent_sde.schema import SeriesTableConfig
 from node_cli.tasks.latent_sde.series import FORWARD, OBSERVED, UNSEEN, OneSeries, Series
 from node_cli.tasks.latent_sde.stream import Stream
 
-SPAN = 2.0  # that the longest series takes in the time of the model
 _FEWEST = 3  # points of a series: two that are observed and one that may be held out
 
 
 def read_series(config: SeriesTableConfig, seed: int) -> tuple[tuple[Series, Series, Series], str]:
-    """Read, split, hide and standardise.
-
-    Times are divided so that the longest series takes 2, where ``config.time_scale`` does not say
-    otherwise; they count from the origin that ``config.origin`` names.
+    """Read, split, hide and standardise; the series, and what was read.
 
     Rows without any value are left out. Of validation and test series, the share
     ``config.hidden`` of the points is held out; training series are observed whole in the inner
@@ -33,7 +29,7 @@ def read_series(config: SeriesTableConfig, seed: int) -> tuple[tuple[Series, Ser
         DataError: the file is missing, lacks a column, a time or a value is wrong (with the line),
             or a series is too short.
     """
-    columns, series, _, read_as = read_series_file(config)
+    columns, series, _labels, read_as = read_series_file(config)
     where = f"data.path={config.path}"
     measured = {name: _measured(points) for name, points in series.items()}
     for name, (times, _) in measured.items():
@@ -53,9 +49,7 @@ def read_series(config: SeriesTableConfig, seed: int) -> tuple[tuple[Series, Ser
         )
     train = np.concatenate([values for _, values in parts[0]])
     mean, spread = mean_and_deviation(train, columns, where, "training series")
-    origin, _ = time_units(config, series, (times for times, _ in parts[0]))
-    ends = [times[-1] - (times[0] if origin is None else origin) for times, _ in measured.values()]
-    scale = float(max(ends)) / SPAN if config.time_scale is None else config.time_scale
+    origin, scale = time_units(config, measured, (times for times, _ in parts[0]))
     stream = random_stream(seed, Stream.SPLIT, 1)
     made = [
         Series.padded(
@@ -73,7 +67,7 @@ def read_series(config: SeriesTableConfig, seed: int) -> tuple[tuple[Series, Ser
         for part in parts
     ]
     about = filter(None, (read_as, about_times(config.time, origin, scale)))
-    return (made[0], made[1], made[2]), ", ".join(about)
+    return (made[0], made[1], made[2]), "; ".join(about)
 
 
 def _measured(points: Points) -> Points:

@@ -80,7 +80,7 @@ DAYS = b"""isig,datetime,glucose
 
 
 def test_days_of_glucose_in_their_order(package):
-    package("bokeh_sampledata", "_data/CGM.csv.gz", gzip.compress(DAYS))
+    package("bokeh_sampledata", "_data/CGM.csv.gz", gzip.compress(DAYS, mtime=0))
     found = read_glucose(glucose(), 0)
     assert [len(part) for part in found.parts] == [2, 1, 1]
     (first, (times, values)), (_, (later, doubled)) = found.parts[0]
@@ -94,14 +94,14 @@ def test_days_of_glucose_in_their_order(package):
 
 
 def test_parts_of_days_with_more_than_one_measurement(package):
-    package("bokeh_sampledata", "_data/CGM.csv.gz", gzip.compress(DAYS))
+    package("bokeh_sampledata", "_data/CGM.csv.gz", gzip.compress(DAYS, mtime=0))
     found = read_glucose(glucose(hours=8), 0)
     times = [times.tolist() for part in found.parts for _, (times, _) in part]
     assert times == [[111 / 60, 116 / 60, 4], [0, 6.5], [1, 2]]
 
 
 def test_points_of_a_day_are_kept_at_random_and_in_order(package):
-    package("bokeh_sampledata", "_data/CGM.csv.gz", gzip.compress(DAYS))
+    package("bokeh_sampledata", "_data/CGM.csv.gz", gzip.compress(DAYS, mtime=0))
     kept = [read_glucose(glucose(points=2), seed).parts[0][0][1][0].tolist() for seed in range(8)]
     assert all(len(times) == 2 and times[0] < times[1] for times in kept)
     assert len({tuple(times) for times in kept}) > 1
@@ -110,8 +110,8 @@ def test_points_of_a_day_are_kept_at_random_and_in_order(package):
 
 @pytest.mark.parametrize(
     "content",
-    [b"no gzip", gzip.compress(b"a,b\n1,2\n"), gzip.compress(DAYS)[:-30],
-     gzip.compress(DAYS.replace(b"258", b"high"))],
+    [b"no gzip", gzip.compress(b"a,b\n1,2\n", mtime=0), gzip.compress(DAYS, mtime=0)[:-30],
+     gzip.compress(DAYS.replace(b"258", b"high"), mtime=0)],
     ids=["other", "columns", "cut", "words"],
 )  # fmt: skip
 def test_another_file_of_glucose_is_told(package, content):
