@@ -79,13 +79,19 @@ class Interrupted(KeyboardInterrupt):
         self.exit_code = 128 + signal_number
 
 
-# How torch and what it calls say that an allocation failed, where they raise a RuntimeError.
+# How torch, what it calls and NumPy say that there is no memory for an array, or that it has more
+# bytes than can be counted, where they raise a RuntimeError or a ValueError.
 _OUT_OF_MEMORY = (
     "can't allocate memory",
     "out of memory",
     "bad_alloc",
     "alloc_failed",
     "could not create a memory object",
+    "storage size calculation overflowed",
+    "numel: integer multiplication overflow",
+    "array is too big",
+    "maximum allowed size exceeded",
+    "maximum allowed dimension exceeded",
 )
 
 
@@ -94,7 +100,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError):
         return True
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(sign in text for sign in _OUT_OF_MEMORY)
+    known = isinstance(error, RuntimeError | ValueError)
+    return known and any(sign in text for sign in _OUT_OF_MEMORY)
 
 
 def told(error: Exception) -> str:
@@ -112,8 +119,8 @@ def told(error: Exception) -> str:
         text = subject + reason(error)
     elif is_out_of_memory(error):
         text = (
-            "there is not enough memory. Use a smaller batch or a smaller model, or a machine with"
-            " more memory."
+            "there is not enough memory. Use a smaller batch, a smaller model or less data, or a"
+            " machine with more memory."
         )
     else:
         where = place_of_failure(error)

@@ -1,7 +1,9 @@
 import errno
 import os
 
+import numpy as np
 import pytest
+import torch
 
 from node_cli.errors import ConfigError, reason, told
 
@@ -62,3 +64,19 @@ def test_an_error_that_a_library_wrapped_is_told():
     wrapped = ValueError("Unable to configure handler 'file'")
     wrapped.__cause__ = ConfigError("the log is a link.")
     assert told(wrapped) == "the log is a link."
+
+
+@pytest.mark.parametrize(
+    "too_large",
+    [
+        lambda: torch.empty(10**9, 10**9, 3, 3),
+        lambda: torch.ones(1).expand(10**9, 10**9, 10**5),
+        lambda: np.empty(10**15),
+        lambda: np.empty((10**9, 10**10)),
+        lambda: np.arange(10**19),
+    ],
+)
+def test_what_fits_into_no_memory_is_told_as_such(too_large):
+    with pytest.raises((MemoryError, RuntimeError, ValueError)) as caught:
+        too_large()
+    assert told(caught.value).startswith("there is not enough memory.")

@@ -39,7 +39,7 @@ def told_in_training(config: RunConfig, study: bool = False) -> Iterator[None]:
     except UnfinishedSolveError as failure:
         failure.tell(training)
         raise
-    except (MemoryError, RuntimeError) as error:
+    except (MemoryError, RuntimeError, ValueError) as error:
         if not is_out_of_memory(error):
             raise
         modes: list[AdjointMode] = []

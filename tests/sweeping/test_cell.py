@@ -57,8 +57,8 @@ def raising(error):
 
 
 NO_MEMORY = (
-    "there is not enough memory. Use a smaller batch or a smaller model, or a machine with more"
-    " memory."
+    "there is not enough memory. Use a smaller batch, a smaller model or less data, or a machine"
+    " with more memory."
 )
 
 
