@@ -369,7 +369,16 @@ def solve(
             "the times get no gradient; scale the time inside of the field instead, or to go on"
             " from an event, give a jump"
         )
-    first: Tensor = y0 if isinstance(y0, torch.Tensor) else y0[0]
+    parts = [y0] if isinstance(y0, torch.Tensor) else y0
+    if not (
+        isinstance(parts, list | tuple)
+        and parts
+        and all(isinstance(part, torch.Tensor) and part.is_floating_point() for part in parts)
+    ):
+        raise ValueError(
+            "the state y0 must be a tensor of floating-point numbers, or a tuple of such tensors"
+        )
+    first: Tensor = parts[0]
     times = torch.as_tensor(t, dtype=first.dtype, device=first.device)
     spec = SolveSpec(
         method=method,

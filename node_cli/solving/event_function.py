@@ -50,9 +50,9 @@ class EventFunction:
             or given.numel() == 0
         ):
             raise self._error(
-                f"gave {described(given)}; it must give one number for the whole solve, or a vector"
-                " with one for each event (solve a batch state by state: each has its own event"
-                " time)."
+                f"gave {described(given)}; it must give a tensor of one floating-point number for"
+                " the whole solve, or a vector with one for each event (solve a batch state by"
+                " state: each has its own event time)."
             )
         if self._count not in (None, given.numel()):
             raise self._error(

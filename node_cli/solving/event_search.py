@@ -17,6 +17,9 @@ from node_cli.solving.stepper import Stepper
 _INNER = (0.25, 0.5, 0.75)
 # The state carries rounding errors of so many units in its last place.
 _ROUNDING = 100.0
+# Where a function is flat around its root, Brent's method may take the square of the number of
+# halvings, which are at most 53 here.
+_MOST_ITERATIONS = 53**2
 _PRECISION = 4 * torch.finfo(torch.float64).eps  # of a time, relative: Brent's method takes no less
 
 Memory = TypeVar("Memory")
@@ -78,11 +81,13 @@ class EventSearch:
 
         An event that is zero there, but for rounding, has the sign of its slope along the solution:
         so a ball leaves the ground that it has just hit. Where that is zero too, the first sign
-        that is seen later counts. What is left of an event at its own root is zero.
+        that is seen later counts. What is left of an event at its own root is zero. Of two events
+        that come together the second one keeps its sign where the jump has left it on its way
+        through zero, so that it comes at once.
         """
         self._eps = torch.finfo(y0.dtype).eps
         self._values = values = self._event.numbers(t0, y0)
-        self._signs = [_sign(value) for value in values]
+        before, self._signs = self._signs, [_sign(value) for value in values]
         size = float(y0.detach().abs().max()) if y0.numel() else 0.0
         slope: Tensor | None = None
         for k, (by_t, by_y) in enumerate(self._event.gradients(t0, y0)):
@@ -96,6 +101,8 @@ class EventSearch:
                     slope = field.at(t0, y0)
             rate = by_t + float((by_y * slope).sum())
             self._signs[k] = _sign(rate if forwards else -rate)
+            if self.root is not None and self.root.which != k and self._signs[k] == -before[k]:
+                self._signs[k] = before[k]
         self.root = None
 
     def first_root(
@@ -161,7 +168,9 @@ class EventSearch:
             return known[t]
 
         precision = max(_PRECISION, self._eps / 2) * max(abs(a), abs(b))
-        time: float = b if g_b == 0.0 else brentq(g, a, b, xtol=precision, rtol=_PRECISION)
+        time = b
+        if g_b != 0.0:
+            time = brentq(g, a, b, xtol=precision, rtol=_PRECISION, maxiter=_MOST_ITERATIONS)
         return Root(time, k, abs(g(time)), (abs(g_a) + abs(g_b)) / abs(b - a))
 
 

@@ -228,7 +228,9 @@ def checked_times(t: Tensor) -> list[float]:
         ValueError: they are not one-dimensional and in order, or want a gradient.
     """
     if t.ndim != 1 or len(t) == 0:
-        raise ValueError(f"the times must be one-dimensional, not of shape {list(t.shape)}")
+        raise ValueError(
+            f"the times must be one-dimensional and at least one, not of shape {list(t.shape)}"
+        )
     if t.requires_grad:
         raise ValueError("the times get no gradient; scale the time inside of the field instead")
     times: list[float] = t.tolist()

@@ -6,6 +6,7 @@ import pytest
 import torch
 from solving.falling_ball import Ball, leaf, times
 
+import node_cli
 from node_cli.errors import SolverError
 from node_cli.solving import NoEventError, SolveSpec, solve_with_events
 
@@ -102,4 +103,26 @@ def test_solvers_that_know_no_events(change, told):
     with pytest.raises(ValueError, match=f"events need our own solvers, .* {told}"):
         solve_with_events(
             hold, times(1.0), times(0.0, 1.0), SolveSpec(**change), lambda t, y: y - 2
+        )
+
+
+@pytest.mark.parametrize("power", [9, 21])
+def test_a_root_that_is_flat_is_found(power):
+    solution = solve_with_events(
+        lambda t, y: torch.zeros_like(y), times(0.0), times(0.0, 4.0), TIGHT,
+        lambda t, y: (t - 1) ** power,
+    )  # fmt: skip
+    assert float(solution.event.time) == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("y0", [torch.tensor([1, 0]), [1.0, 0.0], 1.0, (), None])
+def test_a_state_of_another_kind_is_told(y0):
+    with pytest.raises(ValueError, match="y0 must be a tensor of floating-point numbers"):
+        node_cli.solve(lambda t, y: -y, y0, [0.0, 1.0])
+
+
+def test_a_number_without_a_tensor_is_told():
+    with pytest.raises(SolverError, match="type float; it must give a tensor of one"):
+        node_cli.solve(
+            lambda t, y: -y, torch.ones(1), [0.0, 1.0], event=lambda t, y: float(y) - 0.5
         )

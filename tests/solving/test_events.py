@@ -348,3 +348,30 @@ def test_a_model_solves_by_the_settings_of_its_run():
     learned = OdeSolve(TIGHT, 2.0, learn_time=True)
     with pytest.raises(ValueError, match="do not go with a learned T"):
         learned.with_events(lambda t, y: -y, torch.ones(1), (0.0, 1.0), lambda t, y: y - 0.5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("method", ["dopri5", "rk4"])
+@pytest.mark.parametrize("end", [3.0, -3.0])
+def test_a_point_comes_out_of_a_corner(dtype, method, end):
+    """Of two walls that are met at one time, each jump turns the velocity at one."""
+
+    def move(t, y):
+        return torch.cat((y[2:], torch.zeros_like(y[2:])))
+
+    def turned(t, y):
+        leaves = y[2:] * speed < 0
+        met = 2 + (y[:2] + 10 * leaves).argmin()
+        return y * (1 - 2 * torch.nn.functional.one_hot(met, 4))
+
+    speed = -1.0 if end > 0 else 1.0
+    start = torch.tensor([1.0, 1.0, speed, speed], dtype=dtype)
+    step = 0.3 if method == "rk4" else None
+    solution = node_cli.solve(
+        move, start, [0.0, end], event=lambda t, y: y[:2], jump=turned, method=method,
+        step_size=step,
+    )  # fmt: skip
+    assert sorted(event.which for event in solution.events) == [0, 1]
+    torch.testing.assert_close(
+        solution.values[-1], torch.tensor([2.0, 2.0, -speed, -speed], dtype=dtype)
+    )
