@@ -65,6 +65,7 @@ def test_the_variants_train(node_train, tmp_path, words):
         ("solver=scipy-RK45 adjoint=full", "bounces are events, which only our own solvers"),
         ("evaluation.solver=scipy-LSODA", "use one such as evaluation.solver=dopri5"),
         ("backend=torchdiffeq", "use backend=native"),
+        ("evaluation.round_trip=true", "use evaluation.round_trip=false"),
         ("study=figure-3", "models with one interval"),
     ],
 )

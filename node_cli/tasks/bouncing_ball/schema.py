@@ -121,11 +121,16 @@ class BallConfig(ModelSchema):
         return True
 
     def disagreements(self, config: RunConfig) -> Iterator[str]:
-        """Only our own solvers stop at an event, and steps with events are not compiled."""
+        """Only our own solvers stop at an event; nothing is compiled there, or goes back through."""
         if config.compile.mode != "off":
             yield (
                 f"compile={config.compile.mode} model=ball: its solves end at events, and their"
                 " steps cannot be compiled; use compile=off."
+            )
+        if config.evaluation.round_trip is True:
+            yield (
+                "model=ball evaluation.round_trip=true: the way back leads through bounces, which"
+                " are not undone; use evaluation.round_trip=false."
             )
         if config.backend.name != "native":
             yield (
