@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,7 +50,8 @@ class LongRun:
         window = int((of.shown[0]).sum())
         times = span * np.arange(TIMES_THE_WINDOW * (window - 1) + 1) / (window - 1)
         first = of.truth[:, 0]
-        truth = trajectories_of(system, first.double().cpu().numpy(), times)
+        # Its length follows from that of the data, which have been computed.
+        truth = trajectories_of(system, first.double().cpu().numpy(), times, most=math.inf)
         elapsed = torch.from_numpy(times).to(first).expand(len(first), -1)
         return cls(system, span, times, _as_far_as_possible(model, first, elapsed), truth)
 

@@ -13,7 +13,7 @@ from node_cli.schema.vector_field import (
     SecondOrderConfig,
     Widths,
 )
-from node_cli.tasks.dynamics.schema import SystemConfig
+from node_cli.tasks.dynamics.schema import ReflectionConfig, SystemConfig
 
 if TYPE_CHECKING:
     from node_cli.schema.run import RunConfig
@@ -80,6 +80,8 @@ class HamiltonianConfig(ModelSchema):
     def disagreements(self, config: RunConfig) -> Iterator[str]:
         """Positions need momenta beside them."""
         data = config.data
+        if isinstance(data, ReflectionConfig):
+            yield _only_points(self.name)
         if not isinstance(data, SystemConfig):
             return
         if data.dimensions % 2:
@@ -118,6 +120,8 @@ class LagrangianConfig(ModelSchema):
 
 def _needs_velocities(model: str, config: RunConfig) -> Iterator[str]:
     data = config.data
+    if isinstance(data, ReflectionConfig):
+        yield _only_points(model, " model.velocity=observed" if model == "second-order" else "")
     if isinstance(data, SystemConfig) and data.state_kind != "velocities":
         advice = (
             "use data.coordinates=velocities"
@@ -130,6 +134,14 @@ def _needs_velocities(model: str, config: RunConfig) -> Iterator[str]:
             f"model={model}{setting} data={data.name}: positions need velocities beside them, and"
             f" these data have {beside}; {advice}."
         )
+
+
+def _only_points(model: str, setting: str = "") -> str:
+    advice = "model.velocity=learned" if setting else "model=mlp-field or model=second-order"
+    return (
+        f"model={model}{setting} data=reflection: positions need velocities or momenta beside them,"
+        f" and these data have positions only; use {advice}."
+    )
 
 
 def keeps_positions(model: ModelSchema) -> bool:

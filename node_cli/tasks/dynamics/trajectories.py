@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from node_cli.data.random_streams import random_stream
 from node_cli.data.tensor_record import TensorRecord
+from node_cli.errors import DataError
 from node_cli.tasks.dynamics.schema import ReflectionConfig, SystemConfig
 from node_cli.tasks.dynamics.stochastic_systems import StochasticSystem
 from node_cli.tasks.dynamics.stream import Stream
@@ -19,6 +21,8 @@ _TOLERANCE = 1e-10
 # Trajectories that one solve carries together, at a tolerance that is as much smaller as the norm
 # over all of them may hide an error of one.
 _TOGETHER = 64
+# Of one solve, which takes about a minute; those of the default runs take some thousands.
+_MOST_EVALUATIONS = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -106,35 +110,64 @@ def reflections(config: ReflectionConfig, seed: int) -> list[Trajectories]:
     return parts
 
 
-def trajectories_of(system: System, starts: Floats, times: Floats) -> Floats:
+def trajectories_of(
+    system: System, starts: Floats, times: Floats, most: float = _MOST_EVALUATIONS
+) -> Floats:
     """Where a system goes, by SciPy's DOP853 in double precision.
 
     Args:
         system: its equations.
         starts: states at the first time, ``[N, D]``.
         times: increasing, ``[P]``.
+        most: evaluations that one solve may take.
 
     Returns:
         States, ``[N, P, D]``.
 
     Raises:
-        RuntimeError: the solver could not go on.
+        DataError: the solver could not go on, or would take too long.
     """
     from scipy.integrate import solve_ivp
 
     solved = []
     for first in range(0, len(starts), _TOGETHER):
         group = starts[first : first + _TOGETHER]
-        found = solve_ivp(
-            lambda _t, y, shape=group.shape: system.derivative(y.reshape(shape)).ravel(),
-            (times[0], times[-1]),
-            group.ravel(),
-            method="DOP853",
-            t_eval=times,
-            rtol=_TOLERANCE / _TOGETHER**0.5,
-            atol=_TOLERANCE / _TOGETHER**0.5,
-        )
-        if not found.success:
-            raise RuntimeError(f"the true trajectories could not be computed: {found.message}")
+        with np.errstate(all="ignore"):  # what runs away is told below
+            found = solve_ivp(
+                _with_an_end(system, group.shape, most),
+                (times[0], times[-1]),
+                group.ravel(),
+                method="DOP853",
+                t_eval=times,
+                rtol=_TOLERANCE / _TOGETHER**0.5,
+                atol=_TOLERANCE / _TOGETHER**0.5,
+            )
+        if not found.success or not np.isfinite(found.y).all():
+            raise DataError(
+                f"the true trajectories cannot be computed beyond t ="
+                f" {max(found.t, default=times[0]):.6g} of"
+                f" {times[-1]:.6g}: the system runs away, or is too steep there. Use a smaller"
+                " data.span, or more usual parameters of the system."
+            )
         solved.append(found.y.reshape(*group.shape, -1).transpose(0, 2, 1))
     return np.concatenate(solved)
+
+
+def _with_an_end(
+    system: System, shape: tuple[int, ...], most: float
+) -> Callable[[float, Floats], Floats]:
+    """The equations of a group of trajectories; too many evaluations are an error."""
+    taken = 0
+
+    def derivative(t: float, y: Floats) -> Floats:
+        nonlocal taken
+        taken += 1
+        if taken > most:
+            raise DataError(
+                f"the true trajectories take more than {most:.0f} evaluations and have come"
+                f" only to t = {t:.6g}: that is long, or the system is stiff. Use a smaller"
+                " data.span, or more usual parameters of the system."
+            )
+        return system.derivative(y.reshape(shape)).ravel()
+
+    return derivative

@@ -245,6 +245,12 @@ def test_trajectories_that_cannot_be_used_are_told(csv_run, tmp_path, lines, wor
         ("data.batch_size=9 data.window=null", "must be at most 8, the number of trajectories"),
         ("data.horizon=0.5", "data.horizon=0.5: must be a number from 1 to 1000"),
         ("data.points=1", "data.points=1: must be an integer >= 2"),
+        ("data=reflection model=lagrangian data.dimensions=2", "use model=mlp-field or"),
+        ("data=reflection model=hamiltonian data.dimensions=2", "have positions only"),
+        (
+            "data=reflection data.dimensions=2 model=second-order model.velocity=observed",
+            "use model.velocity=learned.",
+        ),
         ("data=moons", "data=moons is for task=cnf-2d. With task=dynamics use"),
     ],
 )

@@ -6,6 +6,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from node_cli.data.random_streams import random_stream
+from node_cli.errors import DataError
 from node_cli.tasks.dynamics.systems import system_of
 from node_cli.tasks.dynamics.trajectories import make_trajectories, trajectories_of
 
@@ -150,3 +151,17 @@ def test_positions_alone_are_the_first_half_of_a_state(config_of, name):
     whole, positions = made(), made("data.observed=positions")
     assert positions.states.shape[-1] == 1
     assert positions.states.equal(whole.states[..., :1])
+
+
+def test_a_system_that_takes_too_long_is_told(system):
+    spiral = system("spiral")
+    with pytest.raises(DataError, match=r"more than 100 evaluations .* a smaller data.span"):
+        trajectories_of(spiral, starts_of(spiral), np.linspace(0.0, 100.0, 3), most=100)
+
+
+def test_a_system_that_runs_away_is_told(system):
+    """x' = x^2 is infinite at t = 1."""
+    spiral = system("spiral")
+    spiral.derivative = np.square
+    with pytest.raises(DataError, match="cannot be computed beyond t = "):
+        trajectories_of(spiral, np.ones((1, 2)), np.linspace(0.0, 2.0, 3))
