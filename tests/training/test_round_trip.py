@@ -23,6 +23,17 @@ def test_nothing_is_said_of_a_flow_that_returns(config_of, final):
             0.5,
             ["more steps (evaluation.step_size"],
         ),
+        (
+            ("evaluation.tolerance=0.3",),
+            0.5,
+            ["Evaluate with a tighter", "as evaluation.tolerance=0.003)"],
+        ),
+        (
+            ("evaluation.rtol=0.1", "tolerance.atol=1e-6"),
+            0.5,
+            ["such as evaluation.rtol=0.001 evaluation.atol=1e-07)"],
+        ),
+        (("solver=rk4", "evaluation.num_steps=2"), 0.5, ["Evaluate with more steps (evaluation."]),
         ((), math.inf, ["do not return at all"]),
     ],
 )
@@ -35,3 +46,9 @@ def test_a_flow_that_does_not_return_is_told_in_one_sentence(config_of, words, e
 def test_the_worse_of_two_solvers_counts(config_of):
     final = {TAG: 0.001, f"{TAG}_as_trained": 0.2}
     assert "20.00%" in warnings(config_of("evaluation.tolerance=1e-6"), final)[0]
+
+
+def test_the_advice_is_for_the_solver_that_is_worse(config_of):
+    final = {TAG: 0.001, f"{TAG}_as_trained": 0.2}
+    (sentence,) = warnings(config_of("evaluation.solver=rk4", "evaluation.num_steps=50"), final)
+    assert "Train with a tighter tolerance (such as tolerance.rtol=" in sentence
