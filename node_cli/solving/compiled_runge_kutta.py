@@ -8,8 +8,8 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
+import node_cli.solving.compilation as compilation
 from node_cli.methods import Method
-from node_cli.solving import compilation
 from node_cli.solving.adjoint_graph import PureAugmentedField, adjoint_step
 from node_cli.solving.compilation import CompiledFunction, System, Tensors
 from node_cli.solving.counted_field import SolvableField

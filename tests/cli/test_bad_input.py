@@ -136,7 +136,7 @@ def test_a_folder_that_holds_a_run_is_not_written_over(node_train, tmp_path):
         ("optimizer.lr=${nowhere}", "nowhere"),
         ("optimizer.lr=${optimizer.lr}", "optimizer.lr"),
         ("~seed", "no setting can be taken away"),
-        ("data.root=a=b", "needs quotes"),
+        ("data.id=a=b", "needs quotes"),
     ],
 )
 def test_what_a_fuzz_found_is_told(tmp_path, monkeypatch, capsys, words, fragment):

@@ -121,7 +121,7 @@ class BallConfig(ModelSchema):
         return True
 
     def disagreements(self, config: RunConfig) -> Iterator[str]:
-        """Only our own solvers stop at an event; nothing is compiled there, or goes back through."""
+        """Only our own solvers stop at an event; nothing is compiled there, or goes back."""
         if config.compile.mode != "off":
             yield (
                 f"compile={config.compile.mode} model=ball: its solves end at events, and their"
