@@ -98,7 +98,8 @@ def training(example: Path, mode: AdjointMode, backend: Backend = "native", **ou
     copy_weights(field, flow)
     weights = weights_of(flow.parameters())
     their_step = stepper(field.parameters(), their_loss(theirs, field), lr=1e-3)
-    our_step = stepper(flow.parameters(), our_loss(flow), lr=1e-3)
+    fused = ours.get("compile") == "step"  # as in training
+    our_step = stepper(flow.parameters(), our_loss(flow), lr=1e-3, fused=fused)
     return Work(
         "cnf-2d",
         {"adjoint": mode, "rtol": TOLERANCE, "atol": TOLERANCE, "T": END_TIME, "lr": 1e-3},

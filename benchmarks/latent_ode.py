@@ -92,8 +92,9 @@ def training(path: Path, mode: AdjointMode, tolerances: str, **ours: Any) -> Wor
     copy_weights(parts, model)
     theirs = nn.ModuleList(parts)
     weights = weights_of(theirs.parameters())
+    fused = ours.get("compile") == "step"  # as in training
     steps = {
-        "ours": stepper(model.parameters(), our_loss(model, values, t), lr=0.01),
+        "ours": stepper(model.parameters(), our_loss(model, values, t), lr=0.01, fused=fused),
         "torchdiffeq": stepper(
             theirs.parameters(), their_loss(example, parts, values, t, rtol, atol), lr=0.01
         ),

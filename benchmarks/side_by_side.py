@@ -131,10 +131,13 @@ def copy_weights(source: nn.Module, target: nn.Module) -> None:
 
 
 def stepper(
-    parameters: Iterable[Tensor], loss_of: Callable[..., Tensor], lr: float
+    parameters: Iterable[Tensor],
+    loss_of: Callable[..., Tensor],
+    lr: float,
+    fused: bool = False,
 ) -> Callable[..., float]:
     """A step of Adam on ``loss_of(...)``, which returns that loss."""
-    optimizer = torch.optim.Adam(parameters, lr=lr)
+    optimizer = torch.optim.Adam(parameters, lr=lr, fused=fused or None)
 
     def step(*batch: Tensor) -> float:
         optimizer.zero_grad()

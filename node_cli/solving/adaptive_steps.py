@@ -10,6 +10,7 @@ from torch import Tensor
 
 from node_cli.solving.counted_field import SolvableField
 from node_cli.solving.event_search import EventSearch, places_inside, shortened
+from node_cli.solving.first_step import first_step
 from node_cli.solving.step_control import StepControl
 from node_cli.solving.stepper import AdaptiveStepper, Step
 from node_cli.solving.trajectory import AcceptedStep, Observer, Trajectory
@@ -26,7 +27,7 @@ def integrate_adaptively(
     control: StepControl,
     y0: Tensor,
     times: Sequence[float],
-    first_step: float | None = None,
+    initial_step: float | None = None,
     observe: Observer | None = None,
     search: EventSearch | None = None,
 ) -> Trajectory:
@@ -41,7 +42,7 @@ def integrate_adaptively(
         control: accepts and sizes them.
         y0: the packed state at ``times[0]``.
         times: output times, in the one order or the other; equal ones are allowed.
-        first_step: length of the first step; None: chosen from the field.
+        initial_step: length of the first step; None: chosen from the field.
         observe: told of each accepted step.
         search: for the event that ends the solve: a root inside of the step, where values can be
             had there; else the step is taken again, shortened to end at its root.
@@ -54,7 +55,7 @@ def integrate_adaptively(
     direction = 1.0 if end >= times[0] else -1.0
     values = [y0]
     t, y, attempts = times[0], y0, 0
-    h = first_step
+    h = initial_step
     left: Memory | None = None  # by the step before
     memory: Memory | None = None  # for the step to come
     while len(values) < len(times):
@@ -65,8 +66,8 @@ def integrate_adaptively(
             memory = stepper.init(field, t, y, left)
         if h is None:
             with torch.no_grad():
-                slope, order = stepper.slope(memory), stepper.error_order
-                h = control.first_step(field, t, end, y, slope, order)
+                beginning = stepper.beginning(control, field, t, y, memory)
+                h = first_step(control, beginning, t, end, stepper.error_order)
         control.check_attempt(t, h, attempts, span, y.dtype)
         attempts += 1
         stop = end if stepper.dense else times[len(values)]

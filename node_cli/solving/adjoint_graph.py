@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from node_cli.methods.tableau import Row
-from node_cli.solving.pure_field import Features, PureField
-from node_cli.solving.step_graph import HEAD, StepSystem, error_ratio, moved, row_of
+from node_cli.solving.pure_field import Features, PlainField, row_of
+from node_cli.solving.step_graph import HEAD, StepSystem, error_ratio, moved
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class PureAugmentedField:
         size: numbers in the state.
     """
 
-    field: PureField
+    field: PlainField
     parameters: tuple[Tensor, ...]
     shape: torch.Size
 
@@ -36,6 +36,28 @@ class PureAugmentedField:
     def carried(self) -> int:
         """Of the field at the end of a step, so many first numbers are kept for the next one."""
         return 2 * self.shape.numel()
+
+    def at(self, t: Tensor, y: Tensor) -> Tensor:
+        """The packed augmented field at the time ``[1]``."""
+        state, adjoint, _ = self.inside(y)
+        with torch.enable_grad():
+            of_times = self.field.of_times(t)
+        stage = _stage(self, row_of(of_times, 0), state, adjoint)
+        return self.outside(_sums(self, of_times, (1.0,), [stage]))
+
+    def inside(self, packed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """State and adjoint as they lie inside of a graph, and the gradients as one tensor."""
+        size = self.shape.numel()
+        state, adjoint, gradients = packed.split([size, size, packed.numel() - 2 * size])
+        shaped = (part.view(self.shape) for part in (state, adjoint))
+        state, adjoint = (self.field.inside(part) for part in shaped)
+        return state, adjoint, gradients
+
+    def outside(self, parts: Sequence[Tensor]) -> Tensor:
+        """The packed state of such parts, or its first two parts where there are no others."""
+        state, adjoint, *gradients = parts
+        ends = (self.field.outside(part).reshape(-1) for part in (state, adjoint))
+        return torch.cat((*ends, *gradients))
 
 
 class _Stage(NamedTuple):
@@ -69,14 +91,13 @@ def adjoint_step(
     """
     field, tableau = system.field, system.tableau
     assert isinstance(field, PureAugmentedField)
-    size, h = field.shape.numel(), clock[2]
-    y0, a0, g0 = packed.split([size, size, packed.numel() - 2 * size])
-    y0, a0 = y0.view(field.shape), a0.view(field.shape)
+    h = clock[2]
+    y0, a0, g0 = field.inside(packed)
     with torch.enable_grad():
         of_times = field.field.of_times(clock[HEAD:])
     first = _stage(field, row_of(of_times, 0), y0, a0)
     if f0 is not None:
-        state, adjoint = f0.view(2, *field.shape)
+        state, adjoint, _ = field.inside(f0)
         first = first._replace(state=state, adjoint=adjoint)
     stages = [first]
     rows = tableau.stages
@@ -86,16 +107,23 @@ def adjoint_step(
         stages.append(_stage(field, row_of(of_times, number), y, a))
     ends_alike = tableau.first_same_as_last
     end = _sums(field, of_times, tableau.weights, stages)
-    y1 = torch.cat((y0.reshape(-1), a0.reshape(-1), g0)) + h * end
-    found = [y1]
+    start = (y0, a0, g0)
+    reached = [part + h * change for part, change in zip(start, end, strict=True)]
+    found = [field.outside(reached)]
     if ends_alike:
         last = stages[-1]
-        found.append(torch.cat((last.state.reshape(-1), last.adjoint.reshape(-1))))
+        found.append(field.outside((last.state, last.adjoint)))
     if system.norm is not None:
         assert tableau.error is not None
-        error = h * _sums(field, of_times, tableau.error, stages)
-        found.append(error_ratio(system.norm, clock, packed, y1, error))
+        error = _joined([h * part for part in _sums(field, of_times, tableau.error, stages)])
+        ratio = error_ratio(system.norm, clock, _joined(start), _joined(reached), error)
+        found.append(ratio)
     return tuple(found)
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    """One tensor for the norm, in which the order inside of a part does not count."""
+    return torch.cat([part.reshape(-1) for part in parts])
 
 
 def _stage(field: PureAugmentedField, of_time: Features, y: Tensor, a: Tensor) -> _Stage:
@@ -115,8 +143,8 @@ def _stage(field: PureAugmentedField, of_time: Features, y: Tensor, a: Tensor) -
 
 def _sums(
     field: PureAugmentedField, of_times: Features, weights: Row, stages: Sequence[_Stage]
-) -> Tensor:
-    """The weighted sum of the packed augmented field over the stages."""
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The weighted sums over the stages: of state, adjoint and gradients."""
     state = _weighted(weights, [stage.state for stage in stages])
     adjoint = _weighted(weights, [stage.adjoint for stage in stages])
     assert state is not None
@@ -144,7 +172,7 @@ def _sums(
         (torch.zeros_like(like) if change is None else -change).reshape(-1)
         for change, like in zip(of_parameters, field.parameters, strict=True)
     ]
-    return torch.cat((state.reshape(-1), adjoint.reshape(-1), *filled))
+    return state, adjoint, torch.cat(filled) if filled else state.new_zeros(0)
 
 
 def _weighted(weights: Row, terms: Sequence[Tensor | None]) -> Tensor | None:

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, fx
 
 from node_cli.solving.field_result import name_of
+from node_cli.solving.small_products import DECOMPOSITIONS
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +95,7 @@ class CompiledFunction:
     """``function(content, *tensors)`` that gives tensors, compiled as a whole without gradients.
 
     Args:
-        function: its tensors are contiguous, and no two of those given are one.
+        function: no two of the tensors that it is given are one.
         what: it computes, for the lines that tell of a compilation.
         backend: of ``torch.compile``.
     """
@@ -129,15 +131,6 @@ class CompiledFunction:
             if done.count != before:
                 done.seconds += time.perf_counter() - started
 
-    def bind(self, system: System, or_plain: bool) -> Callable[..., Tensors]:
-        """The function of one solve, to be called with tensors of the same shapes each time.
-
-        Args:
-            system: what all calls have in common.
-            or_plain: where it cannot be compiled, it is called as it is; else that is an error.
-        """
-        return _Bound(self, system, or_plain)
-
     def _compile(self, graph: fx.GraphModule, inputs: list[Any]) -> Callable[..., Any]:
         assert self._system is not None
         _teller.get()(f"compiling {self._what}", False)
@@ -147,9 +140,9 @@ class CompiledFunction:
 
         def run(*flat: Any) -> Any:
             outputs = compiled(*flat)
-            calls = _calls.get()
+            calls = watched.get()
             if calls is not None:
-                calls.append(_Call(compiled, flat, outputs))
+                calls.append(Call(compiled, flat, outputs))
             return outputs
 
         return run
@@ -192,7 +185,7 @@ def cache_folder() -> Path:
     return Path(home) / "node-cli"
 
 
-class _Call(NamedTuple):
+class Call(NamedTuple):
     """A call of a graph."""
 
     graph: Callable[..., Sequence[Tensor]]
@@ -200,94 +193,58 @@ class _Call(NamedTuple):
     outputs: Sequence[Tensor]
 
 
-_calls: ContextVar[list[_Call] | None] = ContextVar("calls", default=None)
-
-
-class _Bound:
-    """A compiled function of one solve.
-
-    The first call looks for the graph, and for what it takes beside the tensors, as the parameters.
-    The others call that graph at once.
-    """
-
-    def __init__(self, function: CompiledFunction, system: System, or_plain: bool) -> None:
-        self._function, self._system, self._or_plain = function, system, or_plain
-        self._next: Callable[..., Tensors] = self._first
-
-    def __call__(self, *tensors: Tensor | None) -> Tensors:
-        return self._next(*tensors)
-
-    def _first(self, *tensors: Tensor | None) -> Tensors:
-        # New objects: the same tensors inside of the field are other inputs.
-        given = tuple(None if tensor is None else tensor.detach() for tensor in tensors)
-        calls: list[_Call] = []
-        token = _calls.set(calls)
-        try:
-            outputs = self._function(self._system, *given)
-        except NotCompiledError:
-            if not self._or_plain:
-                raise
-            self._next = self._plain
-            return self._plain(*tensors)
-        finally:
-            _calls.reset(token)
-        again = _again(calls[0], given, outputs) if len(calls) == 1 else None
-        self._next = self._each_time if again is None else again
-        return outputs
-
-    def _each_time(self, *tensors: Tensor | None) -> Tensors:
-        return self._function(self._system, *tensors)
-
-    def _plain(self, *tensors: Tensor | None) -> Tensors:
-        with torch.no_grad():
-            return self._function.plain(self._system.content, *tensors)
-
-
-def _again(
-    call: _Call, tensors: Sequence[Tensor | None], outputs: Tensors
-) -> Callable[..., Tensors] | None:
-    """The call of a graph with other tensors; None: it cannot be said what goes where."""
-    graph = call.graph
-    template = list(call.inputs)
-    slots = [(i, j) for i, x in enumerate(template) for j, y in enumerate(tensors) if x is y]
-    for i, _ in slots:
-        template[i] = None
-    # What is given back as it came is no output of the graph.
-    everything = (*call.outputs, *tensors)
-    places = [next((i for i, x in enumerate(everything) if x is y), -1) for y in outputs]
-    if -1 in places:
-        return None
-    in_order = places == list(range(len(call.outputs)))
-
-    def again(*given: Tensor | None) -> Tensors:
-        flat = template.copy()
-        for i, j in slots:
-            flat[i] = given[j]
-        found = graph(*flat)
-        if in_order:
-            return tuple(found)
-        results = (*found, *given)
-        return tuple(results[place] for place in places)  # type: ignore[misc]
-
-    return again
+# Where it is a list, it gets each call.
+watched: ContextVar[list[Call] | None] = ContextVar("watched", default=None)
 
 
 def _by_backend(name: str, graph: fx.GraphModule, inputs: list[Any]) -> Callable[..., Any]:
     compiled: Any
     if name == "inductor":
         from torch._inductor.compile_fx import compile_fx
+        from torch._inductor.decomposition import select_decomp_table
 
-        compiled = compile_fx(graph, inputs, config_patches=_OPTIONS)
+        from node_cli.solving.batch_last import BatchLast
+
+        options = _OPTIONS | {"post_grad_custom_pre_pass": BatchLast()}
+        operations = {**select_decomp_table(), **DECOMPOSITIONS}
+        with _kept_in_our_folder():
+            compiled = compile_fx(graph, inputs, config_patches=options, decompositions=operations)
     else:
         compiled = torch._dynamo.lookup_backend(name)(graph, inputs)
     return compiled  # type: ignore[no-any-return]
 
 
 @contextlib.contextmanager
-def _as_wanted() -> Iterator[None]:
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_folder() / "compiled"))
-    with torch.no_grad(), torch._dynamo.config.patch(_TRACING):
+def _kept_in_our_folder() -> Iterator[None]:
+    """Torch keeps what it compiles in our folder, unless the user has named another one.
+
+    It sets the variable itself as soon as it is imported, to a folder that does not stay.
+    """
+    from torch._inductor.runtime import runtime_utils
+
+    name = "TORCHINDUCTOR_CACHE_DIR"
+    before = os.environ.get(name)
+    if before in (None, runtime_utils.default_cache_dir()):  # type: ignore[attr-defined]
+        os.environ[name] = str(cache_folder() / "compiled")
+    try:
         yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
+
+
+@contextlib.contextmanager
+def _as_wanted() -> Iterator[None]:
+    with torch.no_grad(), _tracing():
+        yield
+
+
+@cache
+def _tracing() -> Any:
+    """One object for all calls: to make one takes as long as a step of a small field."""
+    return torch._dynamo.config.patch(_TRACING)
 
 
 def _why_not(error: BaseException) -> str | None:

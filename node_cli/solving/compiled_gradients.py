@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from node_cli.solving.bound_graphs import BoundGraphs
 from node_cli.solving.compiled_runge_kutta import CompiledRungeKutta, compiled
 from node_cli.solving.counted_field import CountedField
 from node_cli.solving.integration import Integrator
 from node_cli.solving.runge_kutta import dense_rows
-from node_cli.solving.step_graph import clock_of, stage_times, step_backward
+from node_cli.solving.step_graph import clock_of, stage_times, start_backward, step_backward
 from node_cli.solving.trajectory import AcceptedStep
 
 
@@ -117,8 +118,9 @@ class _Backward:
         replays: bool,
     ) -> None:
         self._field, self._stepper, self._replays = field, stepper, replays
-        self._system = stepper.system(field, of_gradients=True)
-        self._steps: dict[bool, Callable[..., tuple[Tensor, ...]]] = {}  # with values inside
+        system = stepper.system(field, of_gradients=True)
+        setting = (stepper.tableau, "gradients")
+        self._graphs = BoundGraphs(system, setting, or_plain=True)
         self.sums = tuple(torch.zeros_like(parameter) for parameter in parameters)
 
     def __call__(
@@ -150,14 +152,11 @@ class _Backward:
             of_middle = rest[0] if rest else None
         if self._replays:
             self._count(t0, t1, values is not None)
-        call = self._steps.get(values is not None)
-        if call is None:
-            call = self._steps[values is not None] = compiled(
-                step_backward, "the gradient of a step"
-            ).bind(self._system, or_plain=True)
-        clock = clock_of(tableau, self._stepper.tolerances, t0, t1, y0)
+        times = stage_times(tableau, t0, t1)
+        clock = clock_of(self._stepper.tolerances, t1 - t0, times, y0)
         given = (clock, y0, f0, of_y1, of_f1, of_middle, of_f0 if f0 is None else None)
-        adjoint, *found = call(*given, *self.sums)
+        step = compiled(step_backward, "the gradient of a step")
+        adjoint, *found = self._graphs(step, *given, *self.sums)
         of_slope = None
         if f0 is not None:
             of_slope, *found = found
@@ -167,19 +166,11 @@ class _Backward:
 
     def first_slope(self, t: float, y: Tensor, gradient: Tensor) -> Tensor:
         """The gradient of the first state by the field there."""
-        field, parameters = self._system.content.field, self._stepper.parameters
-        with torch.enable_grad():
-            start = y.detach().requires_grad_()
-            (of_time,) = (tuple(part[0] for part in field.of_times(y.new_tensor([t]))),)
-            slope = field.given(of_time, start)
-            if not slope.requires_grad:
-                return torch.zeros_like(y)
-            changes = torch.autograd.grad(slope, (start, *parameters), gradient, allow_unused=True)
-        self.sums = tuple(
-            total if change is None else total + change
-            for total, change in zip(self.sums, changes[1:], strict=True)
-        )
-        return torch.zeros_like(y) if changes[0] is None else changes[0]
+        start = compiled(start_backward, "the gradient of the start")
+        clock = clock_of(self._stepper.tolerances, 0.0, [t], y)
+        of_y, *found = self._graphs(start, clock, y, gradient, *self.sums)
+        self.sums = tuple(found)
+        return of_y
 
     def _count(self, t0: float, t1: float, inside: bool) -> None:
         """Count as a step that is replayed, which does not evaluate what it does not need."""

@@ -11,11 +11,21 @@ from torch import Tensor
 import node_cli.solving.compilation as compilation
 from node_cli.methods import Method
 from node_cli.solving.adjoint_graph import PureAugmentedField, adjoint_step
+from node_cli.solving.bound_graphs import BoundGraphs
 from node_cli.solving.compilation import CompiledFunction, System, Tensors
 from node_cli.solving.counted_field import SolvableField
+from node_cli.solving.finiteness import refuse_not_finite
+from node_cli.solving.first_step import Beginning
 from node_cli.solving.runge_kutta import RungeKutta, dense_values
 from node_cli.solving.step_control import StepControl
-from node_cli.solving.step_graph import StepSystem, clock_of, stage_times, step_forward
+from node_cli.solving.step_graph import (
+    StepSystem,
+    change_forward,
+    clock_of,
+    stage_times,
+    start_forward,
+    step_forward,
+)
 from node_cli.solving.stepper import AdaptiveStepper, Step, Verdict
 
 
@@ -34,15 +44,17 @@ class Start(NamedTuple):
 
     Attributes:
         slope: the field there; None: the graph of the step evaluates it.
+        sizes: at the start of a solve, what ``start_forward`` measures there.
     """
 
     slope: Tensor | None
+    sizes: Tensor | None = None
 
 
 class CompiledRungeKutta(AdaptiveStepper[Start]):
     """Takes the steps of ``RungeKutta``, each as one call of a compiled graph.
 
-    It keeps the graph that the first step finds, and so serves one solve.
+    It keeps the graphs that it finds, and so serves one solve.
 
     Args:
         method: declares the tableau.
@@ -63,7 +75,8 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
         self._adaptive = method.kind == "adaptive"
         self.tolerances = (control.rtol, control.atol) if self._adaptive else (0.0, 0.0)
         self._norm = control.norm if self._adaptive else None
-        self._graphs: dict[bool, Callable[..., Tensors]] = {}  # with a slope given
+        self._graphs: BoundGraphs | None = None
+        self._carried: int | None = None  # of a slope, where the field is augmented
         self._begun = False
         self.parameters: tuple[Tensor, ...] = ()
         self.direct = False
@@ -79,29 +92,44 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
         """The field at ``t0``, unless the step before has evaluated it or this one will do so."""
         if before is not None and before.slope is not None:
             return before
+        graphs = self.graphs(field)
         # Who asks for a length of the first step, or for values inside, needs the slope at once.
-        if not self._adaptive or (self._begun and isinstance(field.pure(), PureAugmentedField)):
+        if not self._adaptive or (self._begun and self._carried is not None):
             field.evaluated([t0])
             return Start(None)
         self._begun = True
-        return Start(field.at(t0, y0))
+        field.evaluated([t0])
+        start = compiled(start_forward, "the start of a solve")
+        clock = clock_of(self.tolerances, 0.0, [t0], y0)
+        return Start(*graphs(start, clock, y0))
 
     def slope(self, memory: Start) -> Tensor:
         """The field at the start of the step."""
         assert memory.slope is not None
         return memory.slope
 
+    def beginning(
+        self, control: StepControl, field: SolvableField, t0: float, y0: Tensor, memory: Start
+    ) -> Beginning:
+        """What the length of the first step is chosen by, measured by graphs."""
+        if memory.sizes is None:
+            return super().beginning(control, field, t0, y0, memory)
+        return CompiledBeginning(self, control, field, (t0, y0, memory))
+
     def step(
         self, field: SolvableField, t0: float, t1: float, y0: Tensor, memory: Start
     ) -> CompiledStep:
         """All stages, and the state at ``t1``."""
-        slope = memory.slope
-        graph = self._graphs.get(slope is None)
-        if graph is None:
-            graph = self._graphs[slope is None] = self._graph_of(field)
-        field.evaluated(stage_times(self.tableau, t0, t1)[1:])
-        clock = clock_of(self.tableau, self.tolerances, t0, t1, y0)
-        y1, *rest = graph(clock, y0.contiguous(), None if slope is None else slope.contiguous())
+        slope, graphs = memory.slope, self.graphs(field)
+        times = stage_times(self.tableau, t0, t1)
+        field.evaluated(times[1:])
+        clock = clock_of(self.tolerances, t1 - t0, times, y0)
+        if self._carried is None:
+            y1, *rest = graphs(compiled(step_forward, "a step"), clock, y0, slope)
+        else:
+            carried = None if slope is None else slope[: self._carried]
+            step = compiled(adjoint_step, "a step of the adjoint")
+            y1, *rest = graphs(step, clock, y0, carried)
         return CompiledStep(self, field, (t0, t1), y0, slope, y1, rest)
 
     def system(self, field: SolvableField, of_gradients: bool = False) -> System:
@@ -111,18 +139,14 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
         )
         return System(content, field.original, self.parameters if self.direct else None)
 
-    def _graph_of(self, field: SolvableField) -> Callable[..., Tensors]:
-        system = self.system(field)
-        pure = system.content.field
-        if not isinstance(pure, PureAugmentedField):
-            return compiled(step_forward, "a step").bind(system, or_plain=False)
-        graph = compiled(adjoint_step, "a step of the adjoint").bind(system, or_plain=True)
-        carried = pure.carried
-
-        def of_the_first_parts(clock: Tensor, y0: Tensor, slope: Tensor | None) -> Tensors:
-            return graph(clock, y0, None if slope is None else slope[:carried])
-
-        return of_the_first_parts
+    def graphs(self, field: SolvableField) -> BoundGraphs:
+        """Those of the solve; within a backward pass they have to run in some way."""
+        if self._graphs is None:
+            system = self.system(field)
+            pure = system.content.field
+            self._carried = pure.carried if isinstance(pure, PureAugmentedField) else None
+            self._graphs = BoundGraphs(system, self.tableau, self._carried is not None)
+        return self._graphs
 
     def judge(
         self, control: StepControl, length: float, y0: Tensor, memory: Start, step: Step[Start]
@@ -132,6 +156,46 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
         assert step.ratio is not None
         ratio = float(step.ratio)
         return Verdict(ratio <= 1.0, control.next_step(length, ratio, self.tableau.order))
+
+
+class CompiledBeginning(Beginning):
+    """Measured by graphs.
+
+    Args:
+        stepper: of the solve.
+        control: has the method's name.
+        field: the vector field.
+        start: the initial time, the state and what is known there.
+    """
+
+    def __init__(
+        self,
+        stepper: CompiledRungeKutta,
+        control: StepControl,
+        field: SolvableField,
+        start: tuple[float, Tensor, Start],
+    ) -> None:
+        self._stepper, self._control, self._field = stepper, control, field
+        self._t, self._y, self._start = start
+
+    def sizes(self) -> tuple[float, float]:
+        """As of ``Beginning``."""
+        assert self._start.sizes is not None
+        assert self._start.slope is not None
+        size, slope, finite = self._start.sizes.tolist()
+        if not finite:
+            refuse_not_finite(self._y, "state", self._control.method, self._t)
+            refuse_not_finite(self._start.slope, "vector field", self._control.method, self._t)
+        return size, slope
+
+    def change(self, step: float) -> float:
+        """As of ``Beginning``."""
+        times = [self._t + step]
+        self._field.evaluated(times)
+        clock = clock_of(self._stepper.tolerances, step, times, self._y)
+        change = compiled(change_forward, "the choice of the first step")
+        (found,) = self._stepper.graphs(self._field)(change, clock, self._y, self._start.slope)
+        return float(found)
 
 
 class CompiledStep(Step[Start]):

@@ -16,6 +16,7 @@ from node_cli.solving.saved_bytes_guard import SavedBytesGuard
 from node_cli.solving.separable import SeparableField
 from node_cli.solving.state import Layout, State
 from node_cli.solving.stats import SolveStats
+from node_cli.solving.turned_layout import TurnedLayout
 
 VectorField = Callable[[Tensor, Any], Any]
 
@@ -92,10 +93,10 @@ class CountedField:
         self._forward = True
         self._used = 0  # evaluations of this pass
         part = y0 if isinstance(y0, Tensor) else y0[0]
-        self.dtype, device = part.dtype, part.device
+        self.dtype, self._device = part.dtype, part.device
         self._autocast = (
-            torch.autocast(device.type, dtype=torch.get_autocast_dtype(device.type))
-            if torch.is_autocast_enabled(device.type)
+            torch.autocast(kind, dtype=torch.get_autocast_dtype(kind))
+            if torch.is_autocast_enabled(kind := self._device.type)
             else None
         )
         used = self.dtype if self._autocast is None else self._autocast.fast_dtype
@@ -189,7 +190,8 @@ class CountedField:
         """The same field without counts and checks, for graphs of whole steps."""
         region = self._autocast
         autocast = None if region is None else (region.device, region.fast_dtype)
-        return PlainField(self._field, self.layout, autocast)
+        inner = TurnedLayout(self.layout, self._device)
+        return PlainField(self._field, self.layout, inner, autocast)
 
     def evaluated(self, times: Sequence[float]) -> None:
         """Count evaluations that a graph makes, at these times."""

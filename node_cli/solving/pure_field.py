@@ -9,7 +9,9 @@ from typing import Any, Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor
 
+from node_cli.solving.field_result import refuse_misfit
 from node_cli.solving.state import Layout, State
+from node_cli.solving.turned_layout import TurnedLayout
 
 Features = tuple[Tensor, ...]
 
@@ -33,12 +35,8 @@ class TimeSplitField(Protocol):
 class PureField(Protocol):
     """A field that neither counts nor checks, in packed states."""
 
-    def of_times(self, t: Tensor) -> Features:
-        """What depends on the times ``[S]`` alone; tensors ``[S, ...]``."""
-        ...
-
-    def given(self, of_time: Features, y: Tensor) -> Tensor:
-        """The field at one of the times; of the shape and dtype of ``y``."""
+    def at(self, t: Tensor, y: Tensor) -> Tensor:
+        """The field at the time ``[1]``; of the shape and dtype of ``y``."""
         ...
 
 
@@ -49,28 +47,51 @@ class PlainField:
     Attributes:
         field: ``f(t, y)``.
         layout: of its states.
+        inner: of its states inside of a graph.
         autocast: the device and the precision of the region in which it is evaluated; None: none.
     """
 
     field: Any
     layout: Layout
+    inner: TurnedLayout
     autocast: tuple[str, torch.dtype] | None = None
 
     def of_times(self, t: Tensor) -> Features:
         """By the field where it says what that is, else the times themselves."""
         return self.field.of_times(t) if is_split(self.field) else (t,)
 
+    def at(self, t: Tensor, y: Tensor) -> Tensor:
+        """The packed derivative at the time ``[1]``."""
+        return self.outside(self.given(row_of(self.of_times(t), 0), self.inside(y)))
+
     def given(self, of_time: Features, y: Tensor) -> Tensor:
-        """The packed derivative."""
-        state = self.layout.unpack(y)
+        """The derivative; it and ``y`` lie as they do inside of a graph."""
+        state = self.inner.unpack(y)
         with nullcontext() if self.autocast is None else torch.autocast(*self.autocast):
             if is_split(self.field):
                 derivative = self.field.given(of_time, state)
             else:
                 derivative = self.field(of_time[0], state)
-        if isinstance(derivative, Tensor):
-            return derivative.to(y.dtype)
-        return self.layout.pack(tuple(part.to(y.dtype) for part in cast(State, derivative)))
+        if isinstance(state, Tensor):
+            return self.inner.pack(self._of_the_state(derivative, state))
+        pairs = zip(cast(State, derivative), state, strict=True)
+        return self.inner.pack(tuple(self._of_the_state(*pair) for pair in pairs))
+
+    def inside(self, y: Tensor) -> Tensor:
+        """A packed state, or a gradient of one, as it lies inside of a graph."""
+        return self.inner.pack(self.layout.unpack(y))
+
+    def outside(self, y: Tensor) -> Tensor:
+        """The same as it lies outside."""
+        return self.layout.pack(self.inner.unpack(y)).contiguous()
+
+    def _of_the_state(self, derivative: object, y: Tensor) -> Tensor:
+        return refuse_misfit(self.field, derivative, y, self.autocast is not None).to(y.dtype)
+
+
+def row_of(of_times: Features, number: int) -> Features:
+    """What depends on the time alone, at one of the times."""
+    return tuple(part[number] for part in of_times)
 
 
 def is_split(field: object) -> bool:

@@ -19,11 +19,16 @@ class Layout:
     Args:
         state: a state of the shapes to be remembered.
         outside_norm: so many last parts of a tuple do not count in the norm.
+
+    Attributes:
+        is_single: the state is one tensor, and no tuple.
+        shapes: of its parts.
     """
 
     def __init__(self, state: State, outside_norm: int = 0) -> None:
-        self._shapes = None if isinstance(state, Tensor) else [part.shape for part in state]
-        self._sizes = [] if self._shapes is None else [shape.numel() for shape in self._shapes]
+        self.is_single = isinstance(state, Tensor)
+        self.shapes = [part.shape for part in ([state] if isinstance(state, Tensor) else state)]
+        self._sizes = [] if self.is_single else [shape.numel() for shape in self.shapes]
         self._counting = len(self._sizes) - outside_norm
 
     def pack(self, state: State) -> Tensor:
@@ -34,12 +39,11 @@ class Layout:
 
     def unpack(self, packed: Tensor, *, leading: Sequence[int] = ()) -> State:
         """The state of a packed one, with ``leading`` dimensions such as that of time."""
-        if self._shapes is None:
+        if self.is_single:
             return packed
         parts = packed.split(self._sizes, dim=-1)
         return tuple(
-            part.reshape((*leading, *shape))
-            for part, shape in zip(parts, self._shapes, strict=True)
+            part.reshape((*leading, *shape)) for part, shape in zip(parts, self.shapes, strict=True)
         )
 
     def norm(self, packed: Tensor) -> Tensor:

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from node_cli.solving.counted_field import SolvableField
 from node_cli.solving.failures import StepsError
-from node_cli.solving.finiteness import refuse_not_finite
 from node_cli.solving.state import Norm
 
 # What is said, with the remedy, where steps are too small or too many.
@@ -26,7 +24,7 @@ _SAFETY = 0.9
 _LARGEST_SHRINK = 0.2
 _LARGEST_GROWTH = 10.0
 # A step of this share of the time is lost in rounding.
-_ROUNDING = 1e-15
+ROUNDING = 1e-15
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ class StepControl:
 
     def error_ratio(self, error: Tensor, y0: Tensor, y1: Tensor) -> float:
         """The error ratio of a step; NaN or infinite where the step left the finite numbers."""
-        return float(self.norm(error / self._allowed(torch.maximum(y0.abs(), y1.abs()))))
+        return float(self.norm(error / self.allowed(torch.maximum(y0.abs(), y1.abs()))))
 
     def next_step(self, step: float, ratio: float, order: int) -> float:
         """The step to try after one of length ``step`` and order ``order``, both positive."""
@@ -66,44 +64,7 @@ class StepControl:
         factor: float = max(_SAFETY / ratio ** (1.0 / order), smallest)
         return step * min(factor, _LARGEST_GROWTH)
 
-    def first_step(
-        self, field: SolvableField, t: float, end: float, y: Tensor, f: Tensor, order: int
-    ) -> float:
-        """The length of a step to begin with; one evaluation, inside of the interval.
-
-        Args:
-            field: the vector field.
-            t: the initial time.
-            end: the last time.
-            y: the initial state.
-            f: the field there.
-            order: of the embedded solution, which is that of the error estimate.
-
-        Raises:
-            SolverError: the state or the field is not finite.
-        """
-        refuse_not_finite(y, "state", self.method, t)
-        refuse_not_finite(f, "vector field", self.method, t)
-        scale = self._allowed(y.abs())
-        size, slope = float(self.norm(y / scale)), float(self.norm(f / scale))
-        span = abs(end - t)
-        direction = 1.0 if end >= t else -1.0
-        shortest = 10 * _ROUNDING * max(abs(t), span)
-        # Where a part of the state and atol are zero, the slope has no scale: begin carefully.
-        unknown = size < 1e-5 or not 1e-5 <= slope < float("inf")
-        guess = 1e-6 if unknown else 0.01 * size / slope
-        guess = max(min(guess, span), shortest)
-        there = field.at(t + direction * guess, torch.add(y, f, alpha=direction * guess))
-        curvature = float(self.norm((there - f) / scale)) / guess
-        steepest = max(slope, curvature)
-        if not steepest < float("inf"):
-            return guess
-        step = max(1e-6, guess * 1e-3)
-        if steepest > 1e-15:
-            step = (0.01 / steepest) ** (1.0 / (order + 1))
-        return max(min(100.0 * guess, step), self.min_step or 0.0, shortest)
-
-    def _allowed(self, size: Tensor) -> Tensor:
+    def allowed(self, size: Tensor) -> Tensor:
         """The error allowed for a size of the state; never zero, also where ``atol`` is."""
         return size.mul_(self.rtol).add_(self.atol).clamp_(min=torch.finfo(size.dtype).tiny)
 
@@ -130,7 +91,7 @@ class StepControl:
         elif self.min_step is not None and step < self.min_step:
             cause = f"the tolerance asks for a step below solver.min_step={self.min_step:g}"
             remedy = "lower that limit or loosen the tolerance"
-        elif not step > _ROUNDING * max(abs(t), span):
+        elif not step > ROUNDING * max(abs(t), span):
             cause, remedy = UNDERFLOW
         else:
             return

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from node_cli.methods.tableau import Tableau
-from node_cli.solving.pure_field import PureField
+from node_cli.solving.pure_field import PlainField, PureField, row_of
 from node_cli.solving.state import Norm
 
 HEAD = 3  # entries of the clock before the times
@@ -44,11 +44,62 @@ def stage_times(tableau: Tableau, t0: float, t1: float) -> list[float]:
 
 
 def clock_of(
-    tableau: Tableau, tolerances: tuple[float, float], t0: float, t1: float, like: Tensor
+    tolerances: tuple[float, float], h: float, times: Sequence[float], like: Tensor
 ) -> Tensor:
-    """The clock of a step from ``t0`` to ``t1``."""
-    entries = [*tolerances, t1 - t0, *stage_times(tableau, t0, t1)]
-    return torch.tensor(entries, dtype=like.dtype, device=like.device)
+    """The clock of a step of length ``h`` with these times."""
+    return torch.tensor([*tolerances, h, *times], dtype=like.dtype, device=like.device)
+
+
+def start_forward(system: StepSystem, clock: Tensor, y0: Tensor) -> tuple[Tensor, Tensor]:
+    """The field at the start of a solve, and ``[3]``: its norm, the state's, whether all is finite.
+
+    Args:
+        system: of the solve, with a norm.
+        clock: with one time, that of the start.
+        y0: the state there.
+    """
+    assert system.norm is not None
+    f0 = system.field.at(clock[HEAD:], y0)
+    scale = allowed(clock, y0.abs())
+    finite = (torch.isfinite(y0).all() & torch.isfinite(f0).all()).to(y0.dtype)
+    return f0, torch.stack([system.norm(y0 / scale), system.norm(f0 / scale), finite])
+
+
+def change_forward(system: StepSystem, clock: Tensor, y0: Tensor, f0: Tensor) -> tuple[Tensor, ...]:
+    """The norm of what an Euler step of the length in the clock changes in the field.
+
+    Args:
+        system: of the solve, with a norm.
+        clock: with one time, that of the end of the step.
+        y0: the state at the start.
+        f0: the field there.
+    """
+    assert system.norm is not None
+    there = system.field.at(clock[HEAD:], y0 + clock[2] * f0)
+    return (system.norm((there - f0) / allowed(clock, y0.abs())),)
+
+
+def start_backward(
+    system: StepSystem, clock: Tensor, y0: Tensor, of_f0: Tensor, *sums: Tensor
+) -> tuple[Tensor, ...]:
+    """The gradient of the state at the start by the field there, ``sums`` with the parameters'.
+
+    Args:
+        system: of the solve.
+        clock: with one time, that of the start.
+        y0: the state there.
+        of_f0: the gradient of the field.
+        sums: the gradients of the parameters so far.
+    """
+    with torch.enable_grad():
+        start = y0.detach().requires_grad_()
+        slope = system.field.at(clock[HEAD:], start)
+        inputs = (start, *system.parameters)
+        changes: Sequence[Tensor | None] = [None] * len(inputs)
+        if slope.requires_grad:
+            changes = torch.autograd.grad(slope, inputs, of_f0, allow_unused=True)
+    of_y0 = torch.zeros_like(y0) if changes[0] is None else changes[0].contiguous()
+    return (of_y0, *map(_added, sums, changes[1:]))
 
 
 def step_forward(
@@ -64,13 +115,15 @@ def step_forward(
         y0: the state at its start.
         f0: the field there; None: it is evaluated.
     """
-    y1, stages = _stages(system, clock, y0, f0)
-    found = [y1, *_rest(system, stages)]
+    field = _plain(system)
+    y0 = field.inside(y0)
+    y1, stages = _stages(system, clock, y0, None if f0 is None else field.inside(f0))
+    found = [field.outside(part) for part in (y1, *_rest(system, stages))]
     if system.norm is not None:
         assert system.tableau.error is not None
         error = clock[2] * _sum_of(system.tableau.error, stages)
         found.append(error_ratio(system.norm, clock, y0, y1, error))
-    return tuple(part.contiguous() for part in found)
+    return tuple(found)
 
 
 def step_backward(
@@ -99,11 +152,17 @@ def step_backward(
         of_f0: of the field at the start, where that is not given; None: it is zero.
         sums: the gradients of the parameters so far.
     """
+    field = _plain(system)
+
+    def inside(part: Tensor | None) -> Tensor | None:
+        return None if part is None else field.inside(part)
+
+    of_f1, of_middle, of_f0 = inside(of_f1), inside(of_middle), inside(of_f0)
     with torch.enable_grad():
-        start = y0.detach().requires_grad_()
-        slope = None if f0 is None else f0.detach().requires_grad_()
+        start = field.inside(y0).detach().requires_grad_()
+        slope = None if f0 is None else field.inside(f0).detach().requires_grad_()
         y1, stages = _stages(system, clock, start, slope, last=of_f1 is not None)
-        found, gradients = [y1], [of_y1]
+        found, gradients = [y1], [field.inside(of_y1)]
         if of_f1 is not None:
             found.append(_end_of(system, clock, y1, stages))
             gradients.append(of_f1)
@@ -118,19 +177,23 @@ def step_backward(
         changes = torch.autograd.grad(found, inputs, gradients, allow_unused=True)
     first = len(inputs) - len(system.parameters)
     of_inputs = [
-        torch.zeros_like(like) if change is None else change.contiguous()
+        field.outside(torch.zeros_like(like) if change is None else change)
         for change, like in zip(changes[:first], inputs[:first], strict=True)
     ]
     return (*of_inputs, *map(_added, sums, changes[first:]))
+
+
+def _plain(system: StepSystem) -> PlainField:
+    assert isinstance(system.field, PlainField)
+    return system.field
 
 
 def _end_of(system: StepSystem, clock: Tensor, y1: Tensor, stages: list[Tensor]) -> Tensor:
     """The field at the end of a step."""
     if system.tableau.first_same_as_last:
         return stages[-1]
-    times = clock[HEAD:]
-    end = times[:1] + clock[2]
-    return system.field.given(row_of(system.field.of_times(end), 0), y1)
+    field = _plain(system)
+    return field.given(row_of(field.of_times(clock[HEAD : HEAD + 1] + clock[2]), 0), y1)
 
 
 def _added(total: Tensor, change: Tensor | None) -> Tensor:
@@ -149,7 +212,7 @@ def _stages(
         f0: the field there; None: it is evaluated.
         last: the field at the end is wanted too.
     """
-    tableau, field, h = system.tableau, system.field, clock[2]
+    tableau, field, h = system.tableau, _plain(system), clock[2]
     times = clock[HEAD:]
     of_times = field.of_times(times)
     stages = [field.given(row_of(of_times, 0), y0) if f0 is None else f0]
@@ -173,13 +236,12 @@ def _rest(system: StepSystem, stages: list[Tensor]) -> list[Tensor]:
 
 def error_ratio(norm: Norm, clock: Tensor, y0: Tensor, y1: Tensor, error: Tensor) -> Tensor:
     """As of ``StepControl``, with the tolerances of the clock."""
-    allowed = torch.maximum(y0.abs(), y1.abs()) * clock[0] + clock[1]
-    return norm(error / allowed.clamp(min=torch.finfo(y0.dtype).tiny))
+    return norm(error / allowed(clock, torch.maximum(y0.abs(), y1.abs())))
 
 
-def row_of(of_times: Sequence[Tensor], number: int) -> tuple[Tensor, ...]:
-    """What depends on the time alone, at one stage."""
-    return tuple(part[number] for part in of_times)
+def allowed(clock: Tensor, size: Tensor) -> Tensor:
+    """The error allowed for a size of the state, as of ``StepControl``."""
+    return (size * clock[0] + clock[1]).clamp(min=torch.finfo(size.dtype).tiny)
 
 
 def moved(y0: Tensor, h: Tensor, row: Sequence[float], stages: Sequence[Tensor]) -> Tensor:

@@ -13,6 +13,7 @@ from typing import ClassVar, Generic, NamedTuple, TypeVar
 from torch import Tensor
 
 from node_cli.solving.counted_field import SolvableField
+from node_cli.solving.first_step import Beginning, EvaluatedBeginning
 from node_cli.solving.step_control import StepControl
 
 # What a method remembers from step to step.
@@ -105,6 +106,12 @@ class AdaptiveStepper(Stepper[Memory]):
     @abstractmethod
     def slope(self, memory: Memory) -> Tensor:
         """The field at the start of a step, which ``init`` has evaluated."""
+
+    def beginning(
+        self, control: StepControl, field: SolvableField, t0: float, y0: Tensor, memory: Memory
+    ) -> Beginning:
+        """What the length of the first step is chosen by."""
+        return EvaluatedBeginning(control, field, t0, y0, self.slope(memory))
 
     @abstractmethod
     def judge(

@@ -87,7 +87,8 @@ class TrainingLoop:
         self._folder = folder
         self._last, self._best = checkpoint_paths(folder)
         self._loaders = checked_loaders(task, task.loaders(device))
-        self._optimizer = build_optimizer(config.optimizer, model.parameters())
+        fused = config.compile.mode == "step"
+        self._optimizer = build_optimizer(config.optimizer, model.parameters(), fused)
         self._rates = [group["lr"] for group in self._optimizer.param_groups]
         fp16 = config.trainer.precision == "fp16"
         self._scaler = torch.amp.GradScaler(device.type, enabled=fp16)

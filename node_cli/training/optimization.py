@@ -12,8 +12,16 @@ from node_cli.schema.optimizer import AdamConfig, OptimizerConfig, SGDConfig
 from node_cli.schema.schedule import ConstantConfig, ScheduleConfig, StepConfig
 
 
-def build_optimizer(config: OptimizerConfig, parameters: Iterable[Tensor]) -> torch.optim.Optimizer:
-    """The optimizer of the ``optimizer`` group."""
+def build_optimizer(
+    config: OptimizerConfig, parameters: Iterable[Tensor], fused: bool = False
+) -> torch.optim.Optimizer:
+    """The optimizer of the ``optimizer`` group.
+
+    Args:
+        config: its settings.
+        parameters: that it changes.
+        fused: it takes a step as one operation, which is faster and rounds in another way.
+    """
     if isinstance(config, SGDConfig):
         return torch.optim.SGD(
             parameters,
@@ -21,6 +29,7 @@ def build_optimizer(config: OptimizerConfig, parameters: Iterable[Tensor]) -> to
             momentum=config.momentum,
             nesterov=config.nesterov,
             weight_decay=config.weight_decay,
+            fused=fused or None,
         )
     assert isinstance(config, AdamConfig)
     adam = torch.optim.AdamW if config.name == "adamw" else torch.optim.Adam
@@ -29,6 +38,7 @@ def build_optimizer(config: OptimizerConfig, parameters: Iterable[Tensor]) -> to
         lr=config.lr,
         betas=(config.betas[0], config.betas[1]),
         weight_decay=config.weight_decay,
+        fused=fused or None,
     )
 
 

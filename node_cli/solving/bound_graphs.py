@@ -1,0 +1,189 @@
+"""The graphs of one solve, called without torch looking for them each time."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from node_cli.solving.compilation import (
+    Call,
+    CompiledFunction,
+    NotCompiledError,
+    System,
+    Tensors,
+    kind_of,
+    watched,
+)
+
+# A function, and for each of its tensors whether there is none.
+_Name = tuple[CompiledFunction | bool, ...]
+
+
+class BoundGraphs:
+    """The compiled functions of one solve, or of its gradients.
+
+    Torch looks for a graph by checking all that it depends on, which takes as long as a step of a
+    small field. So it does that once in a solve, for the function that is called first. Where that
+    finds the graph and the tensors (as parameters) of the solve before, so would the others, and
+    they are those of that solve too.
+
+    Args:
+        system: what all calls have in common.
+        setting: what the functions depend on beside the field.
+        or_plain: a function that cannot be compiled is called as it is; else that is an error.
+    """
+
+    def __init__(self, system: System, setting: Hashable, or_plain: bool) -> None:
+        self._system, self._or_plain = system, or_plain
+        self._kind = (kind_of(system.field), type(system.content.field), setting)
+        self._before: _Solve | None = None  # where its graphs are those of this one
+        self._found: dict[_Name, Callable[..., Tensors]] = {}
+
+    def __call__(self, function: CompiledFunction, *tensors: Tensor | None) -> Tensors:
+        """What a function gives for tensors of the same shapes each time."""
+        # The graph reads them in the order in which the first ones lay.
+        given = tuple(None if x is None else x.contiguous() for x in tensors)
+        name: _Name = (function, *(x is None for x in tensors))
+        again = self._found.get(name) or self._of_the_solve_before(name)
+        return self._look_for(name, given) if again is None else again(*given)
+
+    def _of_the_solve_before(self, name: _Name) -> Callable[..., Tensors] | None:
+        recipe = None if self._before is None else self._before.recipes.get(name)
+        again = None if recipe is None else recipe.bound()
+        if again is not None:
+            self._found[name] = again
+        return again
+
+    def _look_for(self, name: _Name, tensors: Sequence[Tensor | None]) -> Tensors:
+        function, *_ = name
+        assert isinstance(function, CompiledFunction)
+        # New objects: the same tensors inside of the field are other inputs.
+        given = tuple(None if tensor is None else tensor.detach() for tensor in tensors)
+        calls: list[Call] = []
+        token = watched.set(calls)
+        try:
+            outputs = function(self._system, *given)
+        except NotCompiledError:
+            if not self._or_plain:
+                raise
+            self._found[name] = self._plain(function)
+            return self._found[name](*tensors)
+        finally:
+            watched.reset(token)
+        recipe = _recipe(calls[0], given, outputs) if len(calls) == 1 else None
+        again = None if recipe is None else recipe.bound()
+        if recipe is None or again is None:
+            self._found[name] = lambda *later: function(self._system, *later)
+        else:
+            self._found[name] = again
+            self._note(name, recipe)
+        return outputs
+
+    def _note(self, name: _Name, recipe: _Recipe) -> None:
+        if self._before is None:
+            last = _last.get(self._kind)
+            if last is None or last.first != name or not recipe.is_like(last.recipes[name]):
+                last = _last[self._kind] = _Solve(name, {name: recipe})
+            self._before = last
+        elif recipe.takes_no_more_than(self._before.recipes[self._before.first]):
+            self._before.recipes[name] = recipe
+
+    def _plain(self, function: CompiledFunction) -> Callable[..., Tensors]:
+        def plain(*tensors: Tensor | None) -> Tensors:
+            with torch.no_grad():
+                return function.plain(self._system.content, *tensors)
+
+        return plain
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """How a graph is called with other tensors.
+
+    Attributes:
+        graph: to be called.
+        template: what it takes, tensors held weakly; None in the places of the tensors given.
+        slots: places in the template, each with that of a tensor given.
+        places: of the results, among its outputs and the tensors given; None: they are its outputs.
+    """
+
+    graph: Callable[..., Sequence[Tensor]]
+    template: tuple[Any, ...]
+    slots: tuple[tuple[int, int], ...]
+    places: tuple[int, ...] | None
+
+    def bound(self) -> Callable[..., Tensors] | None:
+        """To be called with the tensors; None: one of those in the template is gone."""
+        template = [entry() if isinstance(entry, weakref.ref) else entry for entry in self.template]
+        if any(a is None and b is not None for a, b in zip(template, self.template, strict=True)):
+            return None
+        graph, slots, places = self.graph, self.slots, self.places
+
+        def again(*given: Tensor | None) -> Tensors:
+            flat = template.copy()
+            for i, j in slots:
+                flat[i] = given[j]
+            found = graph(*flat)
+            if places is None:
+                return tuple(found)
+            results = (*found, *given)
+            return tuple(results[place] for place in places)  # type: ignore[misc]
+
+        return again
+
+    def is_like(self, other: _Recipe) -> bool:
+        """The same graph, with the same tensors in it."""
+        same_size = len(self.template) == len(other.template)
+        return (
+            self.graph is other.graph and same_size and all(map(_is, self.template, other.template))
+        )
+
+    def takes_no_more_than(self, other: _Recipe) -> bool:
+        """All tensors in it are in another one too."""
+        there = {id(x) for x in other.template}
+        return all(id(x) in there for x in self.template if isinstance(x, weakref.ref))
+
+
+def _is(a: Any, b: Any) -> bool:
+    """References are equal where they are one: else the tensors themselves would be compared."""
+    return a is b or (not isinstance(a, weakref.ref) and not isinstance(b, weakref.ref) and a == b)
+
+
+def _recipe(call: Call, tensors: Sequence[Tensor | None], outputs: Tensors) -> _Recipe | None:
+    """None: it cannot be said what goes where."""
+    slots = tuple(
+        (i, j) for i, x in enumerate(call.inputs) for j, y in enumerate(tensors) if x is y
+    )
+    filled = {i for i, _ in slots}
+    template = tuple(
+        None if i in filled else weakref.ref(x) if isinstance(x, Tensor) else x
+        for i, x in enumerate(call.inputs)
+    )
+    # What is given back as it came is no output of the graph.
+    everything = (*call.outputs, *tensors)
+    places = tuple(next((i for i, x in enumerate(everything) if x is y), -1) for y in outputs)
+    if -1 in places:
+        return None
+    in_order = places == tuple(range(len(call.outputs)))
+    return _Recipe(call.graph, template, slots, None if in_order else places)
+
+
+@dataclass
+class _Solve:
+    """The graphs of a solve.
+
+    Attributes:
+        first: what was looked for first.
+        recipes: of all.
+    """
+
+    first: _Name
+    recipes: dict[_Name, _Recipe]
+
+
+_last: dict[Hashable, _Solve] = {}

@@ -1,0 +1,97 @@
+"""The choice of the first step (Hairer, Norsett and Wanner, Solving ODEs I, section II.4)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+from node_cli.solving.counted_field import SolvableField
+from node_cli.solving.finiteness import refuse_not_finite
+from node_cli.solving.step_control import ROUNDING, StepControl
+
+
+class Beginning(ABC):
+    """What is measured where a solve begins, in the error norm, scaled by the tolerances."""
+
+    @abstractmethod
+    def sizes(self) -> tuple[float, float]:
+        """The norms of the state and of the field there.
+
+        Raises:
+            SolverError: one of them is not finite.
+        """
+
+    @abstractmethod
+    def change(self, step: float) -> float:
+        """The norm of what an Euler step changes in the field; one evaluation.
+
+        Args:
+            step: its length; negative where time runs backwards.
+        """
+
+
+class EvaluatedBeginning(Beginning):
+    """Measured operation by operation.
+
+    Args:
+        control: has the tolerances and the norm.
+        field: the vector field.
+        t: the initial time.
+        y: the initial state.
+        f: the field there.
+    """
+
+    def __init__(
+        self, control: StepControl, field: SolvableField, t: float, y: Tensor, f: Tensor
+    ) -> None:
+        self._control, self._field, self._t, self._y, self._f = control, field, t, y, f
+
+    def sizes(self) -> tuple[float, float]:
+        """As of ``Beginning``."""
+        refuse_not_finite(self._y, "state", self._control.method, self._t)
+        refuse_not_finite(self._f, "vector field", self._control.method, self._t)
+        self._scale = self._control.allowed(self._y.abs())
+        return self._scaled(self._y), self._scaled(self._f)
+
+    def change(self, step: float) -> float:
+        """As of ``Beginning``."""
+        there = self._field.at(self._t + step, torch.add(self._y, self._f, alpha=step))
+        return self._scaled(there - self._f)
+
+    def _scaled(self, part: Tensor) -> float:
+        return float(self._control.norm(part / self._scale))
+
+
+def first_step(
+    control: StepControl, beginning: Beginning, t: float, end: float, order: int
+) -> float:
+    """The length of a step to begin with; one evaluation, inside of the interval.
+
+    Args:
+        control: of the steps.
+        beginning: measured at ``t``.
+        t: the initial time.
+        end: the last time.
+        order: of the embedded solution, which is that of the error estimate.
+
+    Raises:
+        SolverError: the state or the field is not finite.
+    """
+    size, slope = beginning.sizes()
+    span = abs(end - t)
+    direction = 1.0 if end >= t else -1.0
+    shortest = 10 * ROUNDING * max(abs(t), span)
+    # Where a part of the state and atol are zero, the slope has no scale: begin carefully.
+    unknown = size < 1e-5 or not 1e-5 <= slope < float("inf")
+    guess = 1e-6 if unknown else 0.01 * size / slope
+    guess = max(min(guess, span), shortest)
+    curvature = beginning.change(direction * guess) / guess
+    steepest = max(slope, curvature)
+    if not steepest < float("inf"):
+        return guess
+    step = max(1e-6, guess * 1e-3)
+    if steepest > 1e-15:
+        step = (0.01 / steepest) ** (1.0 / (order + 1))
+    return max(min(100.0 * guess, step), control.min_step or 0.0, shortest)

@@ -1,0 +1,83 @@
+"""Products with a side of a few numbers as sums, which become loops of the code around them.
+
+A field of points in the plane multiplies ``[N, 2]`` by ``[2, M]``. A call of a library for that
+takes as long as ten such loops, and cuts the code of a step into pieces. The loops run along the
+long side, which therefore comes last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# A side of so many numbers is short, and one of so many is worth a loop of its own.
+FEW, MANY = 4, 16
+
+
+def product(a: Tensor, b: Tensor) -> Tensor | None:
+    """``a @ b`` of ``[N, K]`` and ``[K, M]``; None: a library does it better."""
+    (n, k), m = a.shape, b.shape[1]
+    if not all(isinstance(size, int) for size in (n, k, m)) or not _are_plain(a, b):
+        return None
+    if max(n, k, m) < MANY or min(n, k, m) < 1:
+        return None
+    if k == max(n, k, m):
+        return _over_the_long_side(a, b)
+    if m > n:
+        turned = product(b.t(), a.t())
+        return None if turned is None else turned.t()
+    rows, columns = a.t(), b.t()
+    if k <= FEW:
+        total = columns[:, :1] * rows[0]
+        for i in range(1, k):
+            total = total + columns[:, i : i + 1] * rows[i]
+        return total.t()
+    if m <= FEW:
+        return torch.stack([(b[:, j : j + 1] * rows).sum(dim=0) for j in range(m)]).t()
+    return None
+
+
+def _over_the_long_side(a: Tensor, b: Tensor) -> Tensor | None:
+    """The gradient of a weight is such a product: a sum over the batch."""
+    if b.shape[1] <= FEW:
+        columns = b.t()
+        return torch.stack([(a * column).sum(dim=1) for column in columns.unbind()], dim=1)
+    if a.shape[0] <= FEW:
+        columns = b.t()
+        return torch.stack([(columns * row).sum(dim=1) for row in a.unbind()])
+    return None
+
+
+def _are_plain(a: Tensor, b: Tensor) -> bool:
+    """On a CPU, in a precision in which a sum of products loses no more than a product."""
+    exact = (torch.float32, torch.float64)
+    return a.device.type == "cpu" and a.dtype == b.dtype and a.dtype in exact
+
+
+def _or_as_it_is(found: Tensor | None) -> Any:
+    return NotImplemented if found is None else found
+
+
+def _mm(a: Tensor, b: Tensor) -> Any:
+    return _or_as_it_is(product(a, b))
+
+
+def _mv(a: Tensor, b: Tensor) -> Any:
+    found = product(a, b.unsqueeze(1))
+    return _or_as_it_is(None if found is None else found.squeeze(1))
+
+
+def _addmm(bias: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Any:
+    found = product(a, b) if beta == alpha == 1 else None
+    return _or_as_it_is(None if found is None else found + bias)
+
+
+# For the tracing of torch's compiler.
+DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
+    torch.ops.aten.mm.default: _mm,
+    torch.ops.aten.mv.default: _mv,
+    torch.ops.aten.addmm.default: _addmm,
+}
