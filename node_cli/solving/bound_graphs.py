@@ -40,7 +40,7 @@ class BoundGraphs:
 
     def __init__(self, system: System, setting: Hashable, or_plain: bool) -> None:
         self._system, self._or_plain = system, or_plain
-        self._kind = (kind_of(system.field), type(system.content.field), setting)
+        self._kind = (kind_of(system.field), setting)
         self._before: _Solve | None = None  # where its graphs are those of this one
         self._found: dict[_Name, Callable[..., Tensors]] = {}
 

@@ -145,7 +145,8 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
             system = self.system(field)
             pure = system.content.field
             self._carried = pure.carried if isinstance(pure, PureAugmentedField) else None
-            self._graphs = BoundGraphs(system, self.tableau, self._carried is not None)
+            setting = (self.tableau, type(pure))
+            self._graphs = BoundGraphs(system, setting, self._carried is not None)
         return self._graphs
 
     def judge(
