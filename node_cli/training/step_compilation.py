@@ -21,7 +21,7 @@ from node_cli.training.limits import Limits
 from node_cli.training.progress import RunProgress
 from node_cli.training.terminal import Terminal
 
-# Steps after which ``auto`` decides; the first ones are slower and do not count.
+# Steps after which ``auto`` decides, and looks back; the first ones are slower and do not count.
 MEASURED, WARM_UP = 10, 3
 # What a compilation takes where nothing is known of it, in seconds.
 UNKNOWN = 180.0
@@ -46,17 +46,15 @@ class StepCompilation:
         self._model, self._terminal = model, terminal
         self._known = _KnownTime(config)
         self._measured: list[float] = []
+        self._plain: float | None = None  # seconds of a step that is not compiled
         self._minutes = config.trainer.max_minutes
         self.seconds = 0.0
 
     @contextmanager
     def around_a_step(self, progress: RunProgress, limits: Limits) -> Iterator[None]:
         """Put around each training step."""
-        if self._auto and progress.compiled is None and len(self._measured) == MEASURED:
-            progress.compiled = self._pays(progress, limits)
-        if self._auto and progress.compiled:
-            self._auto = False
-            solve_as(self._model, lambda spec: replace(spec, compile="step"))
+        if self._auto:
+            self._decide(progress, limits)
         before, count = compilation.done.seconds, compilation.done.count
         with compilation.told(self._tell):
             yield
@@ -72,9 +70,39 @@ class StepCompilation:
         if self._auto and len(self._measured) < MEASURED:
             self._measured.append(seconds)
 
-    def _pays(self, progress: RunProgress, limits: Limits) -> bool:
-        """Whether what is left of the run is long enough."""
-        each = statistics.median(self._measured[WARM_UP:])
+    def _decide(self, progress: RunProgress, limits: Limits) -> None:
+        """Compile where it pays, and no longer where it turns out that steps are not faster so.
+
+        A step that is resumed compiled has nothing to be measured against.
+        """
+        enough = len(self._measured) == MEASURED
+        if progress.compiled is None and enough:
+            self._plain = statistics.median(self._measured[WARM_UP:])
+            progress.compiled = self._pays(self._plain, progress, limits)
+            self._measured.clear()
+            self._auto = progress.compiled
+            self._solve(compiled=progress.compiled)
+        elif progress.compiled is False:
+            self._auto = False
+        elif progress.compiled and self._plain is None:
+            self._auto = False
+            self._solve(compiled=True)
+        elif progress.compiled and self._plain is not None and enough:
+            self._auto = False
+            each = statistics.median(self._measured[WARM_UP:])
+            if each >= self._plain:
+                progress.compiled = False
+                self._solve(compiled=False)
+                self._terminal.line(
+                    f"compile=auto: {each:.2g} s a step compiled, {self._plain:.2g} s as it is:"
+                    " no longer compiled"
+                )
+
+    def _solve(self, compiled: bool) -> None:
+        solve_as(self._model, lambda spec: replace(spec, compile="step" if compiled else "off"))
+
+    def _pays(self, each: float, progress: RunProgress, limits: Limits) -> bool:
+        """Whether what is left of the run is long enough, at ``each`` seconds a step."""
         left = None if limits.total_steps is None else each * (limits.total_steps - progress.step)
         if self._minutes is not None:
             in_time = 60 * self._minutes - progress.seconds
