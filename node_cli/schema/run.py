@@ -27,10 +27,17 @@ Objective = Literal["error", "nfe_forward", "nfe_backward", "saved_bytes", "seco
 
 
 class DebugConfig(Schema):
-    """``traceback`` of errors; ``anomaly``: torch names the operation of a non-finite gradient."""
+    """How a run is looked into.
+
+    Attributes:
+        traceback: of errors.
+        anomaly: torch names the operation of a gradient that is not finite.
+        profile: some training steps are recorded by torch's profiler.
+    """
 
     traceback: bool
     anomaly: bool
+    profile: bool = False
 
 
 class RunConfig(Schema):

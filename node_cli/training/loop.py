@@ -32,6 +32,7 @@ from node_cli.training.interruption import StopRequest
 from node_cli.training.limits import Limits
 from node_cli.training.optimization import build_optimizer, learning_rate_factor
 from node_cli.training.predicting import TABLE, predicted
+from node_cli.training.profiling import profiled
 from node_cli.training.progress import RunProgress
 from node_cli.training.recorder import Recorder
 from node_cli.training.report_lines import epoch_line
@@ -154,9 +155,11 @@ class TrainingLoop:
         progress = self.progress
         self._terminal.expect(self.limits.total_steps, progress.step)
         self._started = time.perf_counter() - progress.seconds
-        while not self.finished:
-            self._train_epoch()
-            self._end_epoch()
+        recorded, folder = self.config.debug.profile, self._folder / "profile"
+        with profiled(recorded, folder, progress.step, self._terminal) as after_a_step:
+            while not self.finished:
+                self._train_epoch(after_a_step)
+                self._end_epoch()
 
     def test(self, best: dict[str, Any]) -> dict[str, float]:
         """Metrics of the test set, with the weights of the best checkpoint.
@@ -248,7 +251,7 @@ class TrainingLoop:
         """The model in evaluation mode, solved as the ``evaluation`` group says."""
         return evaluating(self.model, self.config, self.device, as_trained)
 
-    def _train_epoch(self) -> None:
+    def _train_epoch(self, after_a_step: Callable[[], None]) -> None:
         progress, trainer = self.progress, self.config.trainer
         self.model.train()
         while progress.batch < self._epoch_batches and not self.limits.reached(progress):
@@ -270,6 +273,7 @@ class TrainingLoop:
             if logged:
                 self._log_window()
             self._terminal.step(progress.epoch, progress.step, values, seconds)
+            after_a_step()
             if self._stop:
                 self.save(self._last)
                 self._interrupt()

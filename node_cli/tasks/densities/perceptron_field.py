@@ -163,7 +163,8 @@ class HypernetworkField(PerceptronField):
         block = width * dimensions
         w, u, gate, b = self.time3(numbers).split([block, block, block, width], dim=-1)
         gated = (u * torch.sigmoid(gate)).unflatten(-1, self.shape)
-        return w.unflatten(-1, self.shape), b, gated.transpose(-2, -1) / width
+        rows = w.unflatten(-1, self.shape).mT.contiguous().mT
+        return rows, b, gated.mT.contiguous() / width
 
 
 class TimeLayer(nn.Module, ABC):
