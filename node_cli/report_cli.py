@@ -233,6 +233,7 @@ def _is(value: object, wanted: str) -> bool:
 
 def _show(comparison: Comparison, groups: TextTable, y: str, output: Path) -> None:
     from node_cli.report.columns import column
+    from node_cli.report.table import MEANS
 
     console = line_console()
     place = plain_text(str(output))
@@ -258,7 +259,7 @@ def _show(comparison: Comparison, groups: TextTable, y: str, output: Path) -> No
         told_counts = ", ".join(f"{count} {status}" for status, count in counts.items())
         console.print(f"\nnot finished: {told_counts}; the page says why", style="red")
     error = column("error", comparison.metrics).axis
-    console.print(f"\n{error}; mean ± standard deviation over the seeds")
+    console.print(f"\n{error}. {MEANS}")
     console.print(f"page      {place}/report.html")
     console.print(f"figures   {place}/figures")
     console.print(f"tables    {place}/groups.csv, runs.csv, report.md")

@@ -81,9 +81,11 @@ class Comparison:
             keys: the settings that tell the groups apart; None: all that differ.
 
         Returns:
-            The keys, ``runs`` (all), ``finished``, and for each value its mean and, with ``±``
-            before the name, its standard deviation over the finished runs (of a sample; nothing
-            where there is one run). Where a finished run lacks a value, nothing is known of them.
+            The keys, ``runs`` (all), ``finished``, and for each value its mean over the finished
+            runs, with ``±`` before the name its standard deviation (of a sample), and with `` se``
+            behind it the standard error of the mean, which is that by the root of ``finished``;
+            both are nothing where there is one run. Where a finished run lacks a value, nothing is
+            known of them.
         """
         keys = self.keys if keys is None else list(dict.fromkeys(keys))
         by: list[str] | list[pd.Series[int]] = keys or [pd.Series(0, index=self.runs.index)]
@@ -96,8 +98,10 @@ class Comparison:
         )
         known = of_finished.count().eq(table["finished"], axis=0)
         mean, spread = of_finished.mean().where(known), of_finished.std(ddof=1).where(known)
+        standard_error = spread.div(table["finished"] ** 0.5, axis=0)
         columns = {name: mean[name] for name in self.values}
         columns |= {f"±{name}": spread[name] for name in self.values}
+        columns |= {f"{name} se": standard_error[name] for name in self.values}
         table = pd.concat([table, pd.DataFrame(columns)], axis=1).reset_index()
         return table.sort_values(keys, na_position="first", ignore_index=True) if keys else table
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from node_cli.plain_text import one_line, plain_text
 from node_cli.report.charts import Chart
 from node_cli.report.comparison import Comparison
-from node_cli.report.table import TextTable
+from node_cli.report.table import MEANS, TextTable
 
 # An underscore inside a word, as in max_steps, is text.
 _MARKS = re.compile(r"[\\`*\[\]<>&|~$#]|(?<!\w)_|_(?!\w)")
@@ -24,7 +24,7 @@ def markdown(title: str, comparison: Comparison, table: TextTable, charts: Seque
         table: of the groups.
         charts: whose files lie in ``figures``.
     """
-    parts = [f"# {_escaped(title)}", _table(table)]
+    parts = [f"# {_escaped(title)}", _table(table), _escaped(f"{MEANS}.")]
     others = comparison.runs[comparison.runs["status"] != "finished"]
     if len(others):
         lines = [

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from node_cli.report.charts import Chart
 from node_cli.report.comparison import Comparison
-from node_cli.report.table import TextTable
+from node_cli.report.table import MEANS, TextTable
 
 
 def page(
@@ -50,8 +50,8 @@ def page(
         title=title,
         statuses=[f"{count} {status}" for status, count in statuses.items()],
         tables=[
-            {"id": "groups", "title": "Means over seeds", "table": groups},
-            {"id": "runs", "title": "All runs", "table": runs},
+            {"id": "groups", "title": "Means over seeds", "about": f"{MEANS}. ", "table": groups},
+            {"id": "runs", "title": "All runs", "about": "", "table": runs},
         ],
         pictures=pictures,
     )

@@ -13,6 +13,8 @@ from node_cli.plain_text import one_line, plain_text
 from node_cli.report.columns import COSTS, ERROR, Column, column
 from node_cli.report.comparison import Comparison, is_number, short
 
+# What an entry of ``group_table`` is.
+MEANS = "Mean ± standard deviation (standard error of the mean) over the seeds"
 # The sum of NFE-F and NFE-B needs no column beside them.
 _COSTS = [cost.name for cost in COSTS if cost.name != "nfe"]
 
@@ -38,7 +40,7 @@ class TextTable:
 
 
 def group_table(comparison: Comparison, y: str) -> TextTable:
-    """Mean and standard deviation of each group of runs that differ in the seed alone.
+    """Means and their spread, see ``MEANS``, of each group of runs that differ in the seed alone.
 
     Args:
         comparison: of the runs.
@@ -55,7 +57,9 @@ def group_table(comparison: Comparison, y: str) -> TextTable:
         entries = [_setting(row[key]) for key in comparison.keys]
         count = f"{runs}" if runs == finished else f"{finished} of {runs}"
         entries.append(Entry(count, float(finished)))
-        entries += [_measured(c, row[c.name], row[f"±{c.name}"]) for c in columns]
+        entries += [
+            _measured(c, row[c.name], row[f"±{c.name}"], row[f"{c.name} se"]) for c in columns
+        ]
         table.rows.append(entries)
     return table
 
@@ -77,7 +81,7 @@ def run_table(comparison: Comparison) -> TextTable:
             _setting(row.get("seed")),
             Entry(one_line(f"{status}: {cause}" if cause else status)),
         ]
-        entries += [_measured(c, row[c.name], float("nan")) for c in columns]
+        entries += [_measured(c, row[c.name]) for c in columns]
         entries.append(Entry(plain_text(row["command"])))
         table.rows.append(entries)
     return table
@@ -91,12 +95,14 @@ def _present(comparison: Comparison, names: Sequence[str]) -> list[Column]:
     ]
 
 
-def _measured(column: Column, mean: float, spread: float) -> Entry:
+def _measured(column: Column, mean: float, *spreads: float) -> Entry:
+    """The mean, and its standard deviation and standard error where they are known."""
     if pd.isna(mean):
         return Entry("-")
     text = column.shown(mean)
-    if not pd.isna(spread):
-        text += f" ± {'0' if spread == 0 else f'{float(column.shown(spread)):.2g}'}"
+    if spreads and not any(map(pd.isna, spreads)):
+        deviation, error = (f"{float(column.shown(spread)):.2g}" for spread in spreads)
+        text += f" ± {deviation} ({error})"
     return Entry(text, float(mean))
 
 

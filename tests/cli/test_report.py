@@ -17,7 +17,7 @@ from runs import TINY
 from node_cli.cli import node_train
 from node_cli.report_cli import node_report
 
-COLUMNS = ("tolerance.rtol", "runs", "finished", "error", "error std", "nfe_forward", "saved_bytes")
+COLUMNS = ("tolerance.rtol", "runs", "finished", "error", "error std", "error se", "nfe_forward")
 
 
 @pytest.fixture(scope="module")

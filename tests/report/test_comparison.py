@@ -27,6 +27,7 @@ def test_means_and_spreads_over_seeds(a_run):
         assert row["runs"] == row["finished"] == len(values)
         assert row["error"] == pytest.approx(statistics.mean(errors))
         assert row["±error"] == pytest.approx(statistics.stdev(errors))
+        assert row["error se"] == pytest.approx(statistics.stdev(errors) / len(errors) ** 0.5)
         assert row["nfe_forward"] == pytest.approx(30 * statistics.mean(values))
 
 
@@ -43,9 +44,17 @@ def test_a_run_that_did_not_finish_is_counted_and_not_averaged(a_run):
     assert low["error"] != low["error"]  # nan: nothing is known
 
 
+def test_only_finished_runs_count_in_a_standard_error(a_run):
+    folders = [a_run(accuracy=value) for value in (0.8, 0.9)]
+    folders += [a_run(accuracy=0.1, status="failed") for _ in range(7)]
+    (row,) = compared(folders).groups().to_dict("records")
+    assert row["error se"] == pytest.approx(0.05)
+
+
 def test_one_run_has_no_spread(a_run):
     (row,) = compared([a_run()]).groups().to_dict("records")
     assert row["±error"] != row["±error"]
+    assert row["error se"] != row["error se"]
 
 
 def test_without_differences_all_runs_are_one_group(a_run):

@@ -100,6 +100,19 @@ def test_on_a_phone_only_tables_and_figures_scroll_sideways(html):
         assert not errors
 
 
+def test_tables_show_standard_errors_beside_deviations(a_run):
+    folders = [a_run({"tolerance.rtol": 0.1}, accuracy=value) for value in (0.8, 0.9, 0.7)]
+    folders.append(a_run({"tolerance.rtol": 0.01}, accuracy=0.75))
+    comparison = Comparison([read_record(folder) for folder in folders])
+    table = group_table(comparison, "error")
+    shown = [row[table.titles.index("test error")].text for row in table.rows]
+    assert shown == ["0.25", "0.2 ± 0.1 (0.058)"]
+    text = markdown("title", comparison, table, [])
+    assert "0.2 ± 0.1 (0.058)" in text
+    assert "standard error" in text
+    assert "standard error" in page("title", comparison, table, run_table(comparison), [])
+
+
 def test_markdown_tables_hold_together(a_run):
     folders = [a_run({"model.hidden": text}, command=ODD) for text in ("[64|64]", "[32]")]
     folders.append(a_run(status="failed", cause="two\nlines"))
