@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from node_cli.solving.field_result import FieldError
-from node_cli.solving.sde import Sde, SdeSolution, SdeSpec, solve_sde
+from node_cli.solving.sde import DrivingPath, Sde, SdeSolution, SdeSpec, solve_sde
 from node_cli.source_place import at_place, place_of
 
 
@@ -28,7 +28,7 @@ class SdeSolve(nn.Module):
         sde: Sde,
         y0: Tensor,
         times: Tensor | Sequence[float],
-        path_seed: int,
+        path: int | DrivingPath,
         parameters: Iterable[Tensor] | None = None,
         path_kl: bool = False,
     ) -> SdeSolution:
@@ -38,8 +38,9 @@ class SdeSolve(nn.Module):
             sde: drift and diffusion, see ``node_cli.solving.sde.Sde``.
             y0: the states at the first time, ``[B, *S]``.
             times: increasing, of which the first is the initial one.
-            path_seed: of the Brownian path: a pure function of the run's seed and of where the run
-                is, see ``node_cli.data.path_seeds``.
+            path: the seed of the Brownian path: a pure function of the run's seed and of where the
+                run is, see ``node_cli.data.path_seeds``; or a given path in its place, which gets
+                gradients with ``adjoint=direct`` only.
             parameters: tensors that get gradients in every adjoint mode; by default those of
                 ``sde`` where it is a module.
             path_kl: the KL divergence from the paths of the prior is wanted too.
@@ -59,4 +60,4 @@ class SdeSolve(nn.Module):
                     " are () where it has none.",
                 )
             )
-        return solve_sde(sde, y0, times, self.spec, path_seed, parameters, path_kl)
+        return solve_sde(sde, y0, times, self.spec, path, parameters, path_kl)

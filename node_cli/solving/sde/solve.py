@@ -17,6 +17,7 @@ from node_cli.solving.saved_bytes_guard import SavedBytesGuard
 from node_cli.solving.sde.brownian_grid import BrownianGrid
 from node_cli.solving.sde.counted_brownian import CountedBrownian
 from node_cli.solving.sde.counted_sde import CountedSde
+from node_cli.solving.sde.driving_path import DrivingPath
 from node_cli.solving.sde.sde import Sde
 from node_cli.solving.sde.spec import SdeSpec
 from node_cli.solving.stats import SolveStats, announce
@@ -46,7 +47,7 @@ def solve_sde(
     y0: Tensor,
     t: Tensor | Sequence[float],
     spec: SdeSpec,
-    path: int | BrownianGrid,
+    path: int | BrownianGrid | DrivingPath,
     parameters: Iterable[Tensor] | None = None,
     path_kl: bool = False,
 ) -> SdeSolution:
@@ -61,8 +62,8 @@ def solve_sde(
         t: output times, increasing, the first is the initial one. They get no gradient.
         spec: solver, steps and adjoint mode.
         path: the seed of the Brownian path, or the path itself, over steps that those of the solver
-            are made of. Adaptive steps take a seed only, and their path depends on it and on the
-            steps.
+            are made of; or a given path in its place. Adaptive steps take a seed only, and their
+            path depends on it and on the steps.
         parameters: tensors that ``adjoint=full`` gives gradients for; by default the parameters of
             ``sde`` where it is a module. ``direct`` gives gradients for all tensors.
         path_kl: the KL divergence from the prior is integrated along.
@@ -159,7 +160,7 @@ def _step(start: float, stop: float, length: float) -> float:
 
 
 def _brownian(
-    path: int | BrownianGrid,
+    path: int | BrownianGrid | DrivingPath,
     sde: CountedSde,
     y0: Tensor,
     times: Sequence[float],
@@ -167,7 +168,7 @@ def _brownian(
 ) -> Any:
     """The Brownian motion of a solve."""
     areas, shape = spec.declared.levy_areas, (len(y0), sde.channels)
-    if isinstance(path, BrownianGrid):
+    if not isinstance(path, int):
         if spec.adaptive:
             raise ValueError("adaptive steps take the seed of a path, not the path itself")
         return path
