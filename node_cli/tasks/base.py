@@ -217,6 +217,13 @@ class Task(ABC, Generic[Model]):
             OrderedBatches(test, data.eval_batch_size, device),
         )
 
+    def learning_rates(self, model: Model) -> Sequence[tuple[float, Iterable[nn.Parameter]]]:
+        """What is trained, by the learning rate, which is that many times ``optimizer.lr``.
+
+        By default all parameters at once.
+        """
+        return [(1.0, model.parameters())]
+
     @abstractmethod
     def loss(self, model: Model, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The loss of a training batch, a scalar, and metrics to log beside it, by name."""

@@ -43,6 +43,7 @@ from node_cli.training.step_compilation import StepCompilation
 from node_cli.training.task_results import (
     checked_evaluation,
     checked_figures,
+    checked_learning_rates,
     checked_loaders,
     checked_loss,
 )
@@ -88,8 +89,9 @@ class TrainingLoop:
         self._folder = folder
         self._last, self._best = checkpoint_paths(folder)
         self._loaders = checked_loaders(task, task.loaders(device))
+        rates = checked_learning_rates(task, task.learning_rates(model))
         fused = config.compile.mode == "step"
-        self._optimizer = build_optimizer(config.optimizer, model.parameters(), fused)
+        self._optimizer = build_optimizer(config.optimizer, rates, fused)
         self._rates = [group["lr"] for group in self._optimizer.param_groups]
         fp16 = config.trainer.precision == "fp16"
         self._scaler = torch.amp.GradScaler(device.type, enabled=fp16)

@@ -13,15 +13,21 @@ from node_cli.schema.schedule import ConstantConfig, ScheduleConfig, StepConfig
 
 
 def build_optimizer(
-    config: OptimizerConfig, parameters: Iterable[Tensor], fused: bool = False
+    config: OptimizerConfig,
+    learning_rates: Iterable[tuple[float, Iterable[Tensor]]],
+    fused: bool = False,
 ) -> torch.optim.Optimizer:
     """The optimizer of the ``optimizer`` group.
 
     Args:
-        config: its settings.
-        parameters: that it changes.
+        config: the ``optimizer`` group.
+        learning_rates: what is trained, by its learning rate as a multiple of ``optimizer.lr``.
         fused: it takes a step as one operation, which is faster and rounds in another way.
     """
+    parameters = [
+        {"params": list(weights), "lr": multiple * config.lr}
+        for multiple, weights in learning_rates
+    ]
     if isinstance(config, SGDConfig):
         return torch.optim.SGD(
             parameters,

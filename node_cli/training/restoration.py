@@ -99,7 +99,7 @@ def _state_of_one_weight(config: OptimizerConfig) -> dict[str, Tensor]:
     """What an optimizer keeps of each weight, as it shows after a step."""
     weight = torch.zeros(1, requires_grad=True)
     weight.grad = torch.zeros(1)
-    optimizer = build_optimizer(config, [weight])
+    optimizer = build_optimizer(config, [(1.0, [weight])])
     optimizer.step()
     return dict(optimizer.state[weight])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -55,6 +56,30 @@ def checked_model(task: Task[Any], given: Any) -> nn.Module:
     if not any(weight.requires_grad for weight in given.parameters()):
         raise _unfit(task.build_model, "gave a model without weights to train", "one with some")
     return given
+
+
+def checked_learning_rates(task: Task[Any], given: Any) -> list[tuple[float, list[nn.Parameter]]]:
+    """What ``Task.learning_rates`` gave: positive numbers, each with weights of its own.
+
+    Raises:
+        TaskError: it is something else.
+    """
+    right = "a list of pairs, a number > 0 and the parameters that learn at so many optimizer.lr"
+    try:
+        groups = [(float(multiple), list(weights)) for multiple, weights in given]
+    except (TypeError, ValueError) as error:
+        raise _unfit(task.learning_rates, f"gave {described(given)}", right) from error
+    for multiple, weights in groups:
+        if not 0 < multiple < math.inf:
+            raise _unfit(task.learning_rates, f"gave the number {multiple:g}", right)
+        for weight in weights:
+            if not isinstance(weight, nn.Parameter):
+                raise _unfit(task.learning_rates, f"gave {described(weight)} as a parameter", right)
+    every = [id(weight) for _, weights in groups for weight in weights]
+    if not every or len(set(every)) < len(every):
+        what = "gave a parameter twice" if every else "gave no parameters"
+        raise _unfit(task.learning_rates, what, f"{right}, each once")
+    return groups
 
 
 def checked_loaders(task: Task[Any], given: Any) -> Loaders:

@@ -91,6 +91,7 @@ BEFORE_A_RUN = {
         "optimizer=adamm: there is no such optimizer; did you mean adam?",
     ),
 }
+LEARNING_RATES = "    def learning_rates(self, model):\n        return {}\n\n    def loss("
 IN_A_RUN = {
     "a field of another shape": (
         "return self.net(y)",
@@ -162,6 +163,21 @@ IN_A_RUN = {
         "        error = model(start",
         "        raise SystemExit(0)\n        error = model(start",
         "it ends Python (SystemExit: 0) in a run",
+    ),
+    "learning rates that are none": (
+        "    def loss(",
+        LEARNING_RATES.format("[(0, model.parameters())]"),
+        "Pendulum.learning_rates gave the number 0; it must give a list of pairs",
+    ),
+    "learning rates without numbers": (
+        "    def loss(",
+        LEARNING_RATES.format("model"),
+        "Pendulum.learning_rates gave an object of type Trajectories; it must give a list of pairs",
+    ),
+    "weights that learn twice": (
+        "    def loss(",
+        LEARNING_RATES.format("[(1, list(model.parameters()))] * 2"),
+        "Pendulum.learning_rates gave a parameter twice; it must give a list of pairs",
     ),
     "lazy layers": (
         "nn.Linear(2, hidden)",

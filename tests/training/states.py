@@ -10,7 +10,7 @@ ADAM = AdamConfig(name="adam", lr=0.01, betas=(0.9, 0.999), weight_decay=0.0)
 
 def trained(config=ADAM, inputs=3):
     model = torch.nn.Linear(inputs, 2)
-    optimizer = build_optimizer(config, model.parameters())
+    optimizer = build_optimizer(config, [(1.0, model.parameters())])
     model(torch.ones(1, inputs)).sum().backward()
     optimizer.step()
     return model, optimizer

@@ -38,13 +38,22 @@ def test_without_a_known_length_the_rate_is_constant():
 def test_optimizers_take_their_settings():
     weights = [torch.nn.Parameter(torch.ones(2))]
     sgd = SGDConfig(name="sgd", lr=0.3, momentum=0.8, nesterov=True, weight_decay=0.01)
-    built = build_optimizer(sgd, weights)
+    built = build_optimizer(sgd, [(1.0, weights)])
     assert isinstance(built, torch.optim.SGD)
     settings = {"lr": 0.3, "momentum": 0.8, "nesterov": True, "weight_decay": 0.01}
     assert settings.items() <= built.param_groups[0].items()
     for name, kind in {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}.items():
         config = AdamConfig(name=name, lr=0.02, betas=(0.8, 0.99), weight_decay=0.1)
-        built = build_optimizer(config, weights)
+        built = build_optimizer(config, [(1.0, weights)])
         assert type(built) is kind
         assert built.param_groups[0]["betas"] == (0.8, 0.99)
         assert built.param_groups[0]["weight_decay"] == 0.1
+
+
+def test_parts_of_a_model_learn_at_rates_of_their_own():
+    first, second = (torch.nn.Parameter(torch.zeros(1)) for _ in range(2))
+    sgd = SGDConfig(name="sgd", lr=0.1, momentum=0.0, nesterov=False, weight_decay=0.0)
+    built = build_optimizer(sgd, [(1.0, [first]), (3.0, [second])])
+    (first + second).sum().backward()
+    built.step()
+    assert (first.item(), second.item()) == (pytest.approx(-0.1), pytest.approx(-0.3))
