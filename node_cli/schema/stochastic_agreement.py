@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from node_cli.methods import SDE_METHODS, SdeMethod, Stochastic
+from node_cli.methods import METHODS, SDE_METHODS, SdeMethod, Stochastic
 
 if TYPE_CHECKING:
+    from node_cli.schema.model import ModelSchema
     from node_cli.schema.run import RunConfig
 
 _CALCULI = {"ito": "Itô", "stratonovich": "Stratonovich"}
@@ -28,6 +29,16 @@ def of_a_solver_of_sdes(config: RunConfig) -> Iterator[str]:
                 f"{setting}={name} model={config.model.name}: {name} solves SDEs, and this model"
                 f" has none; use a solver of ODEs such as {setting}=dopri5."
             )
+
+
+def of_a_solver_of_odes(solver: str, model: ModelSchema) -> Iterator[str]:
+    """A solver of ODEs for a model that is an SDE, whatever its steps are."""
+    kind = model.stochastic
+    if kind is not None and solver in METHODS:
+        yield (
+            f"solver={solver} model={model.name}: {solver} solves ODEs, and this model is an SDE in"
+            f" the sense of {_CALCULI[kind.calculus]}; use one such as solver={_fitting(kind)}."
+        )
 
 
 def of_the_sde(config: RunConfig) -> Iterator[str]:
@@ -64,17 +75,9 @@ def without_torchsde(asked: str) -> Iterator[str]:
 def _of_the_solver(config: RunConfig, kind: Stochastic) -> Iterator[str]:
     name, model = config.solver.name, config.model
     method = SDE_METHODS.get(name)
-    fitting = [
-        other.name
-        for other in SDE_METHODS.values()
-        if other.calculus == kind.calculus and kind.noise in other.noises
-    ]
-    sense, use = _CALCULI[kind.calculus], f"use one such as solver={fitting[0]}"
+    sense, use = _CALCULI[kind.calculus], f"use one such as solver={_fitting(kind)}"
     if method is None:
-        yield (
-            f"solver={name} model={model.name}: {name} solves ODEs, and this model is an SDE in the"
-            f" sense of {sense}; {use}."
-        )
+        yield from of_a_solver_of_odes(name, model)
     elif method.calculus != kind.calculus:
         choice = f", or model.calculus={method.calculus}" if _chooses_calculus(config) else ""
         yield (
@@ -86,6 +89,14 @@ def _of_the_solver(config: RunConfig, kind: Stochastic) -> Iterator[str]:
             f"solver={name} model={model.name}: {name} takes {_listed(method.noises)} noise, and"
             f" this model's is {kind.noise}; {use}."
         )
+
+
+def _fitting(kind: Stochastic) -> str:
+    return next(
+        method.name
+        for method in SDE_METHODS.values()
+        if method.calculus == kind.calculus and kind.noise in method.noises
+    )
 
 
 def _of_the_steps(config: RunConfig, kind: Stochastic, method: SdeMethod) -> Iterator[str]:

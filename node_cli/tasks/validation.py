@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Annotated, Any, ClassVar, Union
 
-from pydantic import Field, ValidationError, create_model
+from pydantic import Field, TypeAdapter, ValidationError, create_model
 
 from node_cli.errors import ConfigError, DisagreementError
 from node_cli.schema.explanation import explain, show
+from node_cli.schema.model import ModelSchema
 from node_cli.schema.run import RunConfig
 from node_cli.schema.settings import flattened
+from node_cli.schema.stochastic_agreement import of_a_solver_of_odes
 from node_cli.tasks.entry import MemberGroup, TaskEntry, names_of
 from node_cli.tasks.own_settings import OwnField
 from node_cli.tasks.registry import entries, find_entry, tasks_with
@@ -32,6 +34,7 @@ def validate(config: Mapping[str, Any]) -> RunConfig:
     plain = dict(config)
     entry = _entry_of(plain)
     misfits = [sentence for group in _SETTINGS for sentence in _misfits(entry, group, plain)]
+    misfits = misfits or _solver_misfits(entry, plain)
     if misfits:  # what follows would only be confusing
         raise DisagreementError("\n".join(misfits))
     refused = _refused(entry, dict(flattened(plain)))
@@ -58,6 +61,11 @@ def run_schema(entry: TaskEntry) -> type[RunConfig]:
         ode_model=(ClassVar[str | None], entry.ode_model),
     )
     return schema
+
+
+@cache
+def _models_of(entry: TaskEntry) -> TypeAdapter[ModelSchema]:
+    return TypeAdapter(_one_of(entry.models))
 
 
 def _one_of(schemas: Sequence[type]) -> Any:
@@ -100,6 +108,16 @@ def _misfits(entry: TaskEntry, group: MemberGroup, plain: Mapping[str, Any]) -> 
         f"task={entry.name} {group}={name}: they do not go together; {reason}. With"
         f" task={entry.name} use {group}={', '.join(usable)}."
     ]
+
+
+def _solver_misfits(entry: TaskEntry, plain: Mapping[str, Any]) -> list[str]:
+    """A solver of ODEs for an SDE, to which steps that came with the model would not matter."""
+    solver = _name_of(plain.get("solver"))
+    try:
+        model = _models_of(entry).validate_python(plain.get("model"))
+    except ValidationError:  # which is told with all else
+        return []
+    return [] if solver is None else list(of_a_solver_of_odes(solver, model))
 
 
 def _refused(entry: TaskEntry, given: Mapping[str, Any]) -> list[str]:

@@ -107,6 +107,13 @@ def test_a_run_and_its_resumption_to_the_bit(node_train, tmp_path):
         assert torch.equal(whole[name], resumed[name]), name
 
 
+def test_its_steps_are_those_of_its_file_with_every_solver(config_of):
+    for words in ((), ("solver=ito-milstein",)):
+        assert config_of("model=sde-net", *words).solver.step_size == 0.1
+    assert config_of("model=sde-net", "solver.step_size=0.3").solver.step_size == 0.3
+    assert config_of("task=latent-sde").solver.step_size == 0.02
+
+
 @pytest.mark.parametrize(
     ("words", "fragment"),
     [
