@@ -38,6 +38,7 @@ SERIES = {
         "latent-series",
         "latent-spirals",
         "mnist-odenet",
+        "sde-gan",
     ],
 )
 def test_a_task_is_what_its_entry_and_its_file_say(name):

@@ -1,0 +1,1 @@
+"""Neural SDEs as the generators of adversarial networks."""
