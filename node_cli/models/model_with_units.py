@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from torch import nn
 
 from node_cli.data.series_units import SeriesUnits
+from node_cli.solving.told_time import Clock, told_by
 
 _KEY = "_extra_state"  # torch's name of what a module keeps beside tensors
 
@@ -35,6 +37,12 @@ class ModelWithUnits(nn.Module):
         """Take the units and the classes from a checkpoint."""
         self.units = SeriesUnits.from_state(state["units"]) if state["units"] else None
         self.classes = tuple(map(str, state.get("classes", ())))
+
+
+def times_told_of(model: nn.Module) -> AbstractContextManager[None]:
+    """Inside the ``with`` block, messages of solvers tell the times of the model's data."""
+    units = model.units if isinstance(model, ModelWithUnits) else None
+    return told_by(Clock() if units is None else Clock(units.start, units.time_scale))
 
 
 def units_in(state: Mapping[str, Any]) -> tuple[SeriesUnits, bool] | None:

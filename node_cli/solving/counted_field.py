@@ -16,6 +16,7 @@ from node_cli.solving.saved_bytes_guard import SavedBytesGuard
 from node_cli.solving.separable import SeparableField
 from node_cli.solving.state import Layout, State
 from node_cli.solving.stats import SolveStats
+from node_cli.solving.told_time import at_time
 from node_cli.solving.turned_layout import TurnedLayout
 
 VectorField = Callable[[Tensor, Any], Any]
@@ -224,7 +225,7 @@ class CountedField:
         if self._max_nfe is not None and self._used > self._max_nfe:
             raise SolverError(
                 f"the {'forward' if self._forward else 'backward'} solve stopped at"
-                f" t = {float(t):.6g}: it takes more evaluations of the vector field than"
+                f" {at_time(float(t))}: it takes more evaluations of the vector field than"
                 f" solver.max_nfe={self._max_nfe} allows; raise that limit, loosen the tolerance"
                 " or take larger steps."
             )

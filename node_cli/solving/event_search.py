@@ -12,6 +12,7 @@ from torch import Tensor
 from node_cli.solving.counted_field import SolvableField
 from node_cli.solving.event_function import EventFunction
 from node_cli.solving.stepper import Stepper
+from node_cli.solving.told_time import at_time
 
 # A step with values inside is also looked at in these places of it.
 _INNER = (0.25, 0.5, 0.75)
@@ -140,7 +141,7 @@ class EventSearch:
 
     def unmet(self, start: float, end: float) -> str:
         """What is said where no event came between two times."""
-        between = f"no event came between t = {start:.6g} and t = {end:.6g}"
+        between = f"no event came between {at_time(start)} and {at_time(end)}"
         if not all(self._signs):
             return (
                 f"{between}: an event function is zero at the start and stays so, and only a change"

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 
 from node_cli.errors import SolverError
+from node_cli.solving import told_time
 
 
 class Training(NamedTuple):
@@ -116,8 +117,8 @@ class IterationError(NotFiniteError):
 
     def __init__(self, method: str, t: float, length: float) -> None:
         super().__init__(
-            f"{method} stopped at t = {t:.6g}: the iteration that solves the equation of a step"
-            f" does not converge, with a step of {abs(length):.3g}",
+            f"{method} stopped at {told_time.at_time(t)}: the iteration that solves the equation"
+            f" of a step does not converge, with a step of {told_time.length(length)}",
             fixed=True,
         )
 

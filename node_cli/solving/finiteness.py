@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from node_cli.solving.failures import NotFiniteError
+from node_cli.solving.told_time import at_time, length
 
 
 def refuse_not_finite(values: Tensor, what: str, method: str, t: float) -> None:
@@ -15,7 +16,7 @@ def refuse_not_finite(values: Tensor, what: str, method: str, t: float) -> None:
         NotFiniteError: it has one.
     """
     if not bool(torch.isfinite(values).all()):
-        raise NotFiniteError(f"{method} stopped at t = {t:.6g}: the {what} is not finite")
+        raise NotFiniteError(f"{method} stopped at {at_time(t)}: the {what} is not finite")
 
 
 def under_vmap(error: RuntimeError) -> bool:
@@ -64,8 +65,9 @@ class FiniteSteps:
             return  # no value can be read there
         if finite < self._count:
             step = (self._stop - self._start) / self._count
+            where = at_time(self._start + step * (finite + 1))
             raise NotFiniteError(
-                f"{self._method} stopped at t = {self._start + step * (finite + 1):.6g} with a step"
-                f" of {abs(step):.3g}: the state is no longer finite",
+                f"{self._method} stopped at {where} with a step of {length(step)}:"
+                " the state is no longer finite",
                 fixed=True,
             )

@@ -15,6 +15,7 @@ from node_cli.free_memory import free_bytes, readable, used_bytes
 from node_cli.memory import SavedBytes
 from node_cli.solving.failures import MemoryShortageError
 from node_cli.solving.stats import SolveStats
+from node_cli.solving.told_time import at_time
 
 if TYPE_CHECKING:
     from node_cli.schema.adjoint import AdjointMode
@@ -169,7 +170,7 @@ class SavedBytesGuard:
 
     def _stopped(self) -> str:
         stats = self._stats
-        at = "" if self._t is None else f" at t = {float(self._t):.6g}"
+        at = "" if self._t is None else f" at {at_time(float(self._t))}"
         return (
             f"{self._spec.method} stopped{at} after {stats.steps_accepted:,} steps and"
             f" {stats.nfe_forward:,} evaluations"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from node_cli.solving.failures import StepsError
 from node_cli.solving.state import Norm
+from node_cli.solving.told_time import at_time, length
 
 # What is said, with the remedy, where steps are too small or too many.
 UNDERFLOW = (
@@ -89,14 +90,15 @@ class StepControl:
             if self.atol == 0.0:
                 cause += "; an atol of 0 allows no error where a part of the state is near zero"
         elif self.min_step is not None and step < self.min_step:
-            cause = f"the tolerance asks for a step below solver.min_step={self.min_step:g}"
+            smallest = length(self.min_step, digits=6)
+            cause = f"the tolerance asks for a step below solver.min_step={smallest}"
             remedy = "lower that limit or loosen the tolerance"
         elif not step > ROUNDING * max(abs(t), span):
             cause, remedy = UNDERFLOW
         else:
             return
         raise StepsError(
-            f"{self.method} stopped at t = {t:.6g} with a step of {step:.3g}: {cause}",
+            f"{self.method} stopped at {at_time(t)} with a step of {length(step)}: {cause}",
             dtype,
             remedy,
         )

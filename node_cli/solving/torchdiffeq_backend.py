@@ -18,6 +18,7 @@ from node_cli.solving.grid import equal_step_grid
 from node_cli.solving.spec import SolveSpec
 from node_cli.solving.state import State
 from node_cli.solving.step_control import TOO_MANY, UNDERFLOW
+from node_cli.solving.told_time import at_time
 from node_cli.solving.trajectory import Trajectory
 
 # What torchdiffeq's assertions say when a solve cannot go on.
@@ -112,9 +113,10 @@ def integrate_scipy(
         )
     # Where SciPy fails it says so only in a message that torchdiffeq does not look at.
     if len(solved) != len(distinct) or not bool(torch.isfinite(solved).all()):
+        ends = f"{at_time(times[0])} and {at_time(times[-1])}"
         raise StepsError(
-            f"{spec.method} stopped between t = {times[0]:.6g} and {times[-1]:.6g}: SciPy could not"
-            " solve the problem to the tolerance asked for",
+            f"{spec.method} stopped between {ends}: SciPy could not solve the"
+            " problem to the tolerance asked for",
             y0.dtype,
             "loosen it or try another solver",
         )
@@ -133,7 +135,7 @@ def torchdiffeq_failures(method: str, field: CountedField | None = None) -> Iter
     except AssertionError as failure:
         text = str(failure)
         last = None if field is None else field.last_time
-        stopped = f"{method} stopped" + ("" if last is None else f" at t = {last:.6g}")
+        stopped = f"{method} stopped" + ("" if last is None else f" at {at_time(last)}")
         if _NOT_FINITE in text:
             raise NotFiniteError(f"{stopped}: the state is no longer finite") from failure
         for sign, (cause, remedy) in ((_TOO_SMALL, UNDERFLOW), (_TOO_MANY, TOO_MANY)):

@@ -11,6 +11,7 @@ from torch import nn
 from node_cli.data.batches import OrderedBatches, number_of
 from node_cli.data.result_table import ResultTable
 from node_cli.errors import ConfigError
+from node_cli.models.model_with_units import times_told_of
 from node_cli.solving.torchdiffeq_backend import torchdiffeq_failures
 from node_cli.tasks.base import Batch, Task
 from node_cli.tasks.prediction import Part, Question
@@ -51,6 +52,7 @@ def answer(trained: TrainedRun, question: Question, batch_size: int | None = Non
     with (
         exact_kernels(),
         exits_told(),
+        times_told_of(model),
         evaluating(model, config, device, seed=question.seed),
     ):
         inputs = checked_inputs(task, task.inputs(model, question))

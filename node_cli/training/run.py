@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 
 from node_cli.errors import ConfigError, Interrupted, told
 from node_cli.memory import forget_device_peak
+from node_cli.models.model_with_units import times_told_of
 from node_cli.run_folder.folder_lock import FolderLock
 from node_cli.run_folder.log_file import logged_to
 from node_cli.run_folder.recorded_command import recorded_command
@@ -149,7 +150,7 @@ def _carry_out(
     """The run itself; returns its summary."""
     outcome = Outcome(ready.task, ready.model, device, ready.loop.progress)
     try:
-        with terminal, exits_told():
+        with terminal, exits_told(), times_told_of(ready.model):
             _begin(config, folder, ready, recorder, terminal, device)
             outcome.final = _train_and_test(config, folder, ready.loop)
             recorder.ending()

@@ -2,8 +2,14 @@
 
 import json
 import math
+import re
 
 import pytest
+import torch
+
+from node_cli.solving.failures import StepsError
+from node_cli.solving.step_control import StepControl
+from node_cli.solving.told_time import Clock, told_by
 
 RUN = (
     "data=csv", "data.path=x.csv", "data.batch_size=8", "trainer.max_steps=6", "trainer.threads=1",
@@ -96,3 +102,27 @@ def test_seconds_since_1970_stay_apart(node_train, tmp_path, rows):
     refused = node_train("task=latent-series", *RUN, "data.origin=file", "hydra.run.dir=other")
     assert refused.returncode == 1
     assert "become one in single precision" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "where"),
+    [("data.origin=file", ""), ("data.origin=series", " after the start of a series")],
+)
+def test_a_solver_that_stops_tells_the_time_of_the_data(node_train, rows, settings, where):
+    rows(64.0)
+    unit = "data.time_scale=64"
+    done = node_train("task=latent-series", *RUN[:-1], settings, unit, "solver.max_steps=1")
+    assert done.returncode == 1
+    text = done.stderr.replace("\n", " ")
+    found = re.search(rf"dopri5 stopped at t = (\S+){where} with a step of (\S+): it took", text)
+    assert found, text
+    # What is 0.1 or more of 3 for the model is some of 192 in the file.
+    assert all(5.0 < float(number) < 200.0 for number in found.groups())
+
+
+def test_the_smallest_step_is_told_as_it_was_given():
+    control = StepControl("dopri5", 1e-3, 1e-4, torch.linalg.vector_norm, min_step=7.0 / 64)
+    with told_by(Clock(start=1.6e9, scale=64.0)), pytest.raises(StepsError) as error:
+        control.check_attempt(0.5, 0.1, 0, 3.0, torch.float32)
+    assert "t = 1600000032 with a step of 6.4: " in str(error.value)
+    assert "below solver.min_step=7." in str(error.value)

@@ -12,6 +12,7 @@ from node_cli.solving.failures import StepsError
 from node_cli.solving.sde.counted_sde import CountedSde
 from node_cli.solving.sde.spec import SdeSpec
 from node_cli.solving.step_control import TOO_MANY, UNDERFLOW
+from node_cli.solving.told_time import at_time
 
 # A step of this share of the time is lost in rounding.
 _ROUNDING = 1e-14
@@ -88,5 +89,5 @@ class CountedBrownian:
 
     def _stop(self, t: float, cause: str, remedy: str) -> None:
         raise StepsError(
-            f"{self._spec.method} stopped at t = {t:.6g}: {cause}", self._brownian.dtype, remedy
+            f"{self._spec.method} stopped at {at_time(t)}: {cause}", self._brownian.dtype, remedy
         )

@@ -17,6 +17,7 @@ from node_cli.solving.saved_bytes_guard import SavedBytesGuard
 from node_cli.solving.sde.sde import PosteriorSde, Sde
 from node_cli.solving.sde.spec import SdeSpec
 from node_cli.solving.stats import SolveStats
+from node_cli.solving.told_time import at_time
 from node_cli.source_place import at_place, place_of
 
 _SMALLEST = 1e-7  # diffusion that the difference of two drifts is divided by
@@ -214,7 +215,7 @@ class CountedSde:
         if limit is not None and self._used > limit:
             raise SolverError(
                 f"the {'forward' if self._forward else 'backward'} solve stopped at"
-                f" t = {float(t):.6g}: it takes more evaluations of drift and diffusion than"
+                f" {at_time(float(t))}: it takes more evaluations of drift and diffusion than"
                 f" solver.max_nfe={limit} allows; raise that limit or take larger steps."
             )
 

@@ -21,6 +21,7 @@ from node_cli.solving.sde.driving_path import DrivingPath
 from node_cli.solving.sde.sde import Sde
 from node_cli.solving.sde.spec import SdeSpec
 from node_cli.solving.stats import SolveStats, announce
+from node_cli.solving.told_time import at_time
 
 # What torchsde's assertion says when an adaptive step has no error estimate.
 _NO_ERROR = "nans in the error estimate"
@@ -196,7 +197,7 @@ def _refuse_not_finite(states: Tensor, times: Sequence[float], spec: SdeSpec) ->
     finite = torch.isfinite(states.detach()).flatten(1).all(dim=1)
     if not bool(finite.all()):
         first = finite.tolist().index(False)
-        where = f"at t = {times[0]:.6g}" if first == 0 else f"before t = {times[first]:.6g}"
+        where = f"at {at_time(times[0])}" if first == 0 else f"before {at_time(times[first])}"
         raise NotFiniteError(
             f"{spec.method} stopped {where}: the state is no longer finite",
             fixed=not spec.adaptive,
