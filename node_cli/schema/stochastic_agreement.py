@@ -165,6 +165,11 @@ def _of_the_rest(config: RunConfig) -> Iterator[str]:
             f"backend={config.backend.name} {model}: SDEs are solved by torchsde, whatever the"
             " backend; leave backend out."
         )
+    if config.compile.mode != "off":
+        yield (
+            f"compile={config.compile.mode} {model}: steps of ODEs alone can be compiled, and this"
+            " model is an SDE; leave it out."
+        )
     if config.study.name != "none":
         yield (
             f"study={config.study.name} {model}: studies measure ODEs, and this model is an SDE;"

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from node_cli.methods.tableau import Row
 from node_cli.solving.pure_field import Features, PlainField, row_of
-from node_cli.solving.step_graph import HEAD, StepSystem, error_ratio, moved
+from node_cli.solving.step_graph import HEAD, StepSystem, error_ratio, gradients_of, moved
 
 
 @dataclass(frozen=True)
@@ -134,9 +134,7 @@ def _stage(field: PureAugmentedField, of_time: Features, y: Tensor, a: Tensor) -
         cut = [part for part in parts if part.requires_grad]
         derivative = field.field.given(tuple(parts), y)
         inputs = (y, *cut, *field.parameters)
-        changes: Sequence[Tensor | None] = [None] * len(inputs)
-        if derivative.requires_grad:
-            changes = torch.autograd.grad(derivative, inputs, a, allow_unused=True)
+        changes = gradients_of([derivative], [a], inputs)
     of_y = torch.zeros_like(y) if changes[0] is None else -changes[0]
     return _Stage(derivative.detach(), of_y, changes[1 : 1 + len(cut)], changes[1 + len(cut) :])
 

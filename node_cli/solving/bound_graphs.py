@@ -17,6 +17,7 @@ from node_cli.solving.compilation import (
     System,
     Tensors,
     kind_of,
+    refuse,
     watched,
 )
 
@@ -65,9 +66,12 @@ class BoundGraphs:
         # New objects: the same tensors inside of the field are other inputs.
         given = tuple(None if tensor is None else tensor.detach() for tensor in tensors)
         calls: list[Call] = []
-        token = watched.set(calls)
+        token, randomness = watched.set(calls), torch.get_rng_state()
         try:
             outputs = function(self._system, *given)
+            if not torch.equal(torch.get_rng_state(), randomness):
+                torch.set_rng_state(randomness)
+                refuse(self._system, "it draws random numbers, which its gradient would draw anew")
         except NotCompiledError:
             if not self._or_plain:
                 raise

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import torch
 from torch import Tensor, fx
@@ -35,6 +35,7 @@ _TRACING = {
     # A number that a field changes, such as a count of its calls, is no reason to compile anew.
     "allow_unspec_int_on_nn_module": True,
     "recompile_limit": 256,  # of all fields, solvers and shapes of a process
+    "skip_nnmodule_hook_guards": False,  # hooks of modules come and go
 }
 # A field that is compiled so many times by one function changes too much for it to pay.
 _MOST_OF_A_FIELD = 12
@@ -104,7 +105,6 @@ class CompiledFunction:
         self.plain, self._what, self._backend = function, what, backend
         self._compiled = torch.compile(function, fullgraph=True, backend=self._compile)
         self._times: dict[object, int] = {}
-        self._system: System | None = None
 
     def __call__(self, system: System, *tensors: Tensor | None) -> Tensors:
         """Call it compiled.
@@ -115,7 +115,7 @@ class CompiledFunction:
         kind = kind_of(system.field)
         if kind in done.refused:
             raise NotCompiledError(done.refused[kind])
-        self._system, started, before = system, time.perf_counter(), done.count
+        token, started, before = _system.set(system), time.perf_counter(), done.count
         try:
             with _as_wanted():
                 return self._compiled(system.content, *tensors)
@@ -123,22 +123,30 @@ class CompiledFunction:
             why = _why_not(error)
             if why is None:
                 raise
-            done.refused[kind] = why
-            _teller.get()(f"the field {name_of(system.field)} is not compiled: {why}", True)
-            raise NotCompiledError(why) from error
+            refuse(system, why, error)
         finally:
-            self._system = None
+            _system.reset(token)
             if done.count != before:
                 done.seconds += time.perf_counter() - started
 
     def _compile(self, graph: fx.GraphModule, inputs: list[Any]) -> Callable[..., Any]:
-        assert self._system is not None
+        system = _system.get()
+        assert system is not None
         _teller.get()(f"compiling {self._what}", False)
         done.count += 1
-        self._check(inputs, self._system)
+        _check_gradients(inputs, system)
+        kind = kind_of(system.field)
+        times = self._times[kind] = self._times.get(kind, 0) + 1
+        if times > _MOST_OF_A_FIELD:
+            raise NotCompiledError(
+                "it changes from solve to solve, and would be compiled each time"
+            )
         compiled = _by_backend(self._backend, graph, inputs)
 
         def run(*flat: Any) -> Any:
+            now = _system.get()
+            if now is not None:  # a graph that was made without gradients is found with them too
+                _check_gradients(flat, now)
             outputs = compiled(*flat)
             calls = watched.get()
             if calls is not None:
@@ -147,19 +155,32 @@ class CompiledFunction:
 
         return run
 
-    def _check(self, inputs: Sequence[Any], system: System) -> None:
-        wanted = [x for x in inputs if isinstance(x, Tensor) and x.requires_grad]
-        for tensor in wanted if system.parameters is not None else ():
-            if not any(tensor is parameter for parameter in system.parameters or ()):
-                raise NotCompiledError(
-                    "it uses tensors that need a gradient and are not among its parameters"
-                )
-        kind = kind_of(system.field)
-        times = self._times[kind] = self._times.get(kind, 0) + 1
-        if times > _MOST_OF_A_FIELD:
+
+# Of the call that is going on.
+_system: ContextVar[System | None] = ContextVar("system", default=None)
+
+
+def _check_gradients(inputs: Sequence[Any], system: System) -> None:
+    if system.parameters is None:
+        return
+    for tensor in inputs:
+        if not isinstance(tensor, Tensor) or not tensor.requires_grad:
+            continue
+        if not any(tensor is parameter for parameter in system.parameters):
             raise NotCompiledError(
-                "it changes from solve to solve, and would be compiled each time"
+                "it uses tensors that need a gradient and are not among its parameters"
             )
+
+
+def refuse(system: System, why: str, cause: Exception | None = None) -> NoReturn:
+    """Compile fields of this class no more, and say so.
+
+    Raises:
+        NotCompiledError: always.
+    """
+    done.refused[kind_of(system.field)] = why
+    _teller.get()(f"the field {name_of(system.field)} is not compiled: {why}", True)
+    raise NotCompiledError(why) from cause
 
 
 def kind_of(field: object) -> object:

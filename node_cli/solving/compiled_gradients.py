@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
+from node_cli.errors import SolverError
 from node_cli.solving.bound_graphs import BoundGraphs
 from node_cli.solving.compiled_runge_kutta import CompiledRungeKutta, compiled
 from node_cli.solving.counted_field import CountedField
@@ -74,8 +74,12 @@ class _CompiledSteps(torch.autograd.Function):
         return torch.stack(trajectory.values)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise SolverError(
+                "second derivatives (create_graph=True) do not go through compiled steps; use"
+                " compile=off"
+            )
         (gradient,) = gradients
         count = len(ctx.steps)
         kept = 2 * count if ctx.keeps_slopes else count
@@ -100,7 +104,7 @@ class _CompiledSteps(torch.autograd.Function):
         for i, t in enumerate(ctx.times):
             if t == ctx.times[0]:
                 adjoint = adjoint + gradient[i]
-        return None, None, None, None, adjoint, *back.sums
+        return None, None, None, None, adjoint, *back.of_parameters()
 
 
 class _Backward:
@@ -121,7 +125,7 @@ class _Backward:
         system = stepper.system(field, of_gradients=True)
         setting = (stepper.tableau, "gradients")
         self._graphs = BoundGraphs(system, setting, or_plain=True)
-        self.sums = tuple(torch.zeros_like(parameter) for parameter in parameters)
+        self._zeros = self.sums = tuple(torch.zeros_like(parameter) for parameter in parameters)
 
     def __call__(
         self,
@@ -163,6 +167,13 @@ class _Backward:
             of_slope = of_slope if of_f0 is None else of_slope + of_f0
         self.sums = tuple(found)
         return adjoint if of_y0 is None else adjoint + of_y0, of_slope
+
+    def of_parameters(self) -> list[Tensor | None]:
+        """The gradients of the parameters; None: nothing depends on one, and nothing was added."""
+        return [
+            None if total.numel() and total.data_ptr() == zero.data_ptr() else total
+            for total, zero in zip(self.sums, self._zeros, strict=True)
+        ]
 
     def first_slope(self, t: float, y: Tensor, gradient: Tensor) -> Tensor:
         """The gradient of the first state by the field there."""

@@ -95,9 +95,7 @@ def start_backward(
         start = y0.detach().requires_grad_()
         slope = system.field.at(clock[HEAD:], start)
         inputs = (start, *system.parameters)
-        changes: Sequence[Tensor | None] = [None] * len(inputs)
-        if slope.requires_grad:
-            changes = torch.autograd.grad(slope, inputs, of_f0, allow_unused=True)
+        changes = gradients_of([slope], [of_f0], inputs)
     of_y0 = torch.zeros_like(y0) if changes[0] is None else changes[0].contiguous()
     return (of_y0, *map(_added, sums, changes[1:]))
 
@@ -174,13 +172,24 @@ def step_backward(
             found.append(stages[0])
             gradients.append(of_f0)
         inputs = (start, *(() if slope is None else (slope,)), *system.parameters)
-        changes = torch.autograd.grad(found, inputs, gradients, allow_unused=True)
+        changes = gradients_of(found, gradients, inputs)
     first = len(inputs) - len(system.parameters)
     of_inputs = [
         field.outside(torch.zeros_like(like) if change is None else change)
         for change, like in zip(changes[:first], inputs[:first], strict=True)
     ]
     return (*of_inputs, *map(_added, sums, changes[first:]))
+
+
+def gradients_of(
+    found: Sequence[Tensor], gradients: Sequence[Tensor], inputs: Sequence[Tensor]
+) -> Sequence[Tensor | None]:
+    """Those of the inputs; None: nothing depends on one."""
+    kept = [pair for pair in zip(found, gradients, strict=True) if pair[0].requires_grad]
+    if not kept:
+        return [None] * len(inputs)
+    outputs, along = zip(*kept, strict=True)
+    return torch.autograd.grad(outputs, inputs, along, allow_unused=True)
 
 
 def _plain(system: StepSystem) -> PlainField:

@@ -40,7 +40,11 @@ def profiled(
     if torch.cuda.is_available():
         activities.append(ProfilerActivity.CUDA)
 
+    written = False
+
     def write(found: profile) -> None:
+        nonlocal written
+        written = True
         folder.mkdir(parents=True, exist_ok=True)
         name = f"after_step_{step}"
         trace = folder / f"{name}.json.gz"
@@ -52,3 +56,7 @@ def profiled(
     when = schedule(wait=LEFT_OUT - 1, warmup=1, active=RECORDED, repeat=1)
     with profile(activities=activities, schedule=when, on_trace_ready=write) as running:
         yield running.step
+    if not written:
+        terminal.line(
+            f"nothing was profiled: the first {LEFT_OUT} steps are left out, and there were no more"
+        )

@@ -45,3 +45,9 @@ def test_nothing_is_recorded_unless_it_is_asked_for(node_train, tmp_path):
     done = node_train(*TINY, "trainer.max_steps=2", "hydra.run.dir=run")
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "run" / "profile").exists()
+
+
+def test_a_run_that_is_too_short_says_so(node_train, tmp_path):
+    done = node_train(*TINY, "debug=profile", "trainer.max_steps=2", "hydra.run.dir=run")
+    assert done.returncode == 0, done.stderr
+    assert "nothing was profiled: the first 4 steps are left out" in done.stdout

@@ -74,6 +74,7 @@ def test_euler_follows_the_error_for_additive_noise_only(config):
         (f"{STRATONOVICH} adjoint=full solver.kind=adaptive", "these are not kept"),
         (f"{STRATONOVICH} adjoint=full adjoint.solver=stratonovich-heun", "adjoint of its own"),
         ("backend=torchdiffeq", "SDEs are solved by torchsde"),
+        ("compile=step", "steps of ODEs alone can be compiled"),
         ("study=gradient-fidelity", "studies measure ODEs"),
         ("adjoint.check_every=2", "no reference by a tighter tolerance"),
         ("evaluation.solver=ito-milstein", "evaluation.solver=ito-milstein model=sde: an SDE is"),

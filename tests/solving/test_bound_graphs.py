@@ -63,7 +63,7 @@ def test_torch_looks_for_one_function_of_each_pass(looked_for):
 
 
 @pytest.mark.parametrize("adjoint", ["direct", "full"])
-@pytest.mark.parametrize("change", ["tensor", "number", "parameter", "weight", "method"])
+@pytest.mark.parametrize("change", ["tensor", "number", "parameter", "weight", "method", "hook"])
 def test_what_changes_between_solves_is_seen(change, adjoint):
     field = Field()
     end(field, adjoint=adjoint)
@@ -77,6 +77,8 @@ def test_what_changes_between_solves_is_seen(change, adjoint):
     elif change == "weight":
         with torch.no_grad():
             field.rate.fill_(-1.5)
+    elif change == "hook":
+        field.register_forward_hook(lambda module, given, found: 2 * found)
     else:
         field.forward = lambda t, y: field.rate * torch.sin(y)
     for a, b in zip(end(field, adjoint=adjoint), end(field, "off", adjoint), strict=True):

@@ -210,6 +210,102 @@ def test_tensors_of_the_field_that_are_no_parameters_of_it_get_their_gradients(t
     assert "not among its parameters" in told[0]
 
 
+@pytest.mark.parametrize("before", ["no gradients", "named"])
+def test_a_graph_that_was_made_without_gradients_loses_none(before, told):
+    factor = torch.tensor(-0.5, dtype=torch.float64, requires_grad=True)
+
+    def field(t, y):
+        return factor * y
+
+    y0, spec = torch.ones(2, dtype=torch.float64), SolveSpec(method="bosh3", compile="step")
+    if before == "named":
+        solve(field, y0, times(0.0, 1.0), spec, [factor])
+    else:
+        with torch.no_grad():
+            solve(field, y0, times(0.0, 1.0), spec)
+    start = y0.clone().requires_grad_()
+    solve(field, start, times(0.0, 1.0), spec).values[-1].sum().backward()
+    assert factor.grad is not None
+    assert "not among its parameters" in told[0]
+
+
+class Random(Field):
+    def forward(self, t, y):
+        return super().forward(t, y) * (1 + torch.rand(()))
+
+
+@pytest.mark.parametrize("steps", [{}, {"method": "rk4", "step_size": 0.25}])
+def test_a_field_that_draws_random_numbers_runs_as_it_is(steps, told):
+    field, spec = Random(), SolveSpec(**({"method": "bosh3"} | steps))
+    found = []
+    for how in ("off", "step"):
+        torch.manual_seed(3)
+        found.append(solved(field, replace(spec, compile=how), times(0.0, 1.0)))
+    assert found[0][1] == found[1][1]
+    for a, b in zip(found[0][0], found[1][0], strict=True):
+        assert torch.equal(a, b)
+    assert "it draws random numbers" in told[0]
+
+
+@pytest.mark.parametrize("mode", ["direct", "checkpointed", "full"])
+def test_a_field_of_time_alone(mode):
+    found = []
+    for how in ("off", "step"):
+        y0 = torch.ones(2, dtype=torch.float64, requires_grad=True)
+        spec = SolveSpec(method="bosh3", adjoint=mode, compile=how)
+        values = solve(lambda t, y: torch.cos(t).expand(2), y0, times(0.0, 1.0), spec, ()).values
+        found.append(torch.autograd.grad(values[-1].sum(), y0)[0])
+    torch.testing.assert_close(found[0], found[1])
+
+
+@pytest.mark.parametrize("mode", ["direct", "checkpointed"])
+@pytest.mark.parametrize("t", [times(0.0, 1.0), times(0.5)])
+def test_parameters_that_are_not_used_have_no_gradient(mode, t):
+    field = Field()
+    field.unused = nn.Parameter(torch.ones(3, dtype=torch.float64))
+    got = []
+    for how in ("off", "step"):
+        field.zero_grad(set_to_none=True)
+        y0 = torch.tensor([[0.5, -1.0]], dtype=torch.float64, requires_grad=True)
+        spec = SolveSpec(method="bosh3", adjoint=mode, compile=how)
+        solve(field, y0, t, spec).values[-1].sum().backward()
+        got.append([parameter.grad is None for parameter in field.parameters()])
+    assert got[1] == got[0]
+    assert got[1][-1] or got[1][0]
+
+
+def test_second_derivatives_are_refused():
+    y0 = torch.ones(2, 2, dtype=torch.float64, requires_grad=True)
+    spec = SolveSpec(method="bosh3", compile="step")
+    values = solve(Field(), y0, times(0.0, 1.0), spec).values
+    with pytest.raises(SolverError, match="compile=off"):
+        torch.autograd.grad(values[-1].sum(), y0, create_graph=True)
+
+
+def test_threads_compile_at_the_same_time(told):
+    import threading
+
+    found = []
+
+    def work():
+        field, y0 = Field(), torch.ones(2, 2, dtype=torch.float64)
+        spec = SolveSpec(method="bosh3", compile="step")
+        ends = [
+            solve(field, y0, times(0.0, 1.0), replace(spec, compile=how)).values[-1].detach()
+            for how in ("off", "step", "step")
+        ]
+        found.append(all(torch.allclose(ends[0], end, rtol=1e-12) for end in ends))
+
+    torch._dynamo.reset()
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [True] * 3
+    assert compilation.done.refused == {}
+
+
 def test_other_solvers_and_transforms_run_as_they_are():
     before = compiled()
     spec = SolveSpec(method="adams", compile="step")

@@ -155,7 +155,9 @@ class SdeGan(nn.Module):
         apart = of_generated.mean() - of_data.mean()
         half = (len(data) + 1) // 2
         share = torch.rand(half, 1, generator=random_stream(seed, Draw.MIXTURE)).to(data)
-        between = torch.lerp(generated.detach()[:half], data[:half], share).requires_grad_()
+        between = torch.lerp(
+            generated.detach()[:half].to(data), data[:half], share
+        ).requires_grad_()
         (slope,) = torch.autograd.grad(
             self.discriminator(between).sum(), between, create_graph=True
         )
