@@ -18,7 +18,7 @@ from node_cli.command_line.composition import composer, hydra_explained, validat
 from node_cli.command_line.flags import Flags, read_flags
 from node_cli.command_line.folder_name import register_differing
 from node_cli.command_line.fresh_folder import register_fresh_folder
-from node_cli.command_line.handing_over import hand_over
+from node_cli.command_line.handing_over import hand_over_sweep
 from node_cli.command_line.overrides import cells, check, quoted, split, with_aliases
 from node_cli.command_line.plain_paths import with_plain_paths
 from node_cli.command_line.resumption import resume, resume_command, resumed_folder
@@ -149,7 +149,7 @@ def _sweep(flags: Flags, conf: Path, catalogue: Catalogue, traced: bool) -> int:
 
     def run_cells(cell: Cell) -> None:
         with hydra_explained(flags.overrides, catalogue):
-            hand_over(flags, conf, cell)
+            hand_over_sweep(flags, conf, cell)
 
     return run_sweep(plan, run_cells)
 

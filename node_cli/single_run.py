@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from node_cli.command_line.composition import composer, hydra_explained, validate_composed
 from node_cli.command_line.flags import Flags
-from node_cli.command_line.handing_over import hand_over
+from node_cli.command_line.handing_over import hand_over_run
 from node_cli.command_line.resumption import resume_command
 from node_cli.console import tell_the_start
 from node_cli.errors import Interrupted
@@ -42,7 +42,8 @@ def run_single(flags: Flags, conf: Path, catalogue: Catalogue) -> Path:
         Interrupted: a signal came; the message says how to resume.
     """
     with composer(conf, flags.config_dir, catalogue) as composed:
-        config = validate_composed(composed(flags.overrides))
+        whole = composed(flags.overrides)
+        config = validate_composed(whole)
     tell_the_start(config.trainer.progress)
     from node_cli.training.interruption import StopRequest
     from node_cli.training.run import run
@@ -50,7 +51,7 @@ def run_single(flags: Flags, conf: Path, catalogue: Catalogue) -> Path:
     with StopRequest() as stop:
         job = _Job(run, stop, own_files(flags.config_dir))
         with hydra_explained(flags.overrides, catalogue):
-            hand_over(flags, conf, job)
+            hand_over_run(whole, conf, job)
     if job.error is not None:
         raise job.error
     return job.folder

@@ -13,9 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from hydra import initialize_config_dir
+from hydra._internal.callbacks import Callbacks
+from hydra._internal.hydra import Hydra
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from hydra.core.utils import configure_log, run_job
+from hydra.types import HydraContext, RunMode
+from omegaconf import DictConfig, OmegaConf
 
 from node_cli.command_line.composition import search_path
 from node_cli.command_line.flags import Flags
@@ -24,26 +28,49 @@ from node_cli.command_line.fresh_folder import register_fresh_folder
 _CONFIG = "config"
 
 
-def hand_over(flags: Flags, conf: Path, job: Callable[[DictConfig], Any]) -> None:
-    """Let Hydra make the run folder, set up the log and call the job, once or for each cell.
+def hand_over_run(config: DictConfig, conf: Path, job: Callable[[DictConfig], Any]) -> None:
+    """Let Hydra make the run folder, set up the log and call the job.
 
     Args:
-        flags: the command line; a run, or a sweep with ``multirun``.
+        config: of the run, composed and checked, with Hydra's own part.
+        conf: the folder of the config tree.
+        job: called with the config of the run.
+    """
+    with _hydra(conf) as hydra:
+        OmegaConf.clear_cache(config)  # of names of folders that were only looked at
+        config.hydra.mode = RunMode.RUN
+        configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+        callbacks = Callbacks(config)
+        callbacks.on_run_start(config=config, config_name=_CONFIG)
+        context = HydraContext(config_loader=hydra.config_loader, callbacks=callbacks)
+        done = run_job(job, config, "hydra.run.dir", None, context)
+        callbacks.on_run_end(config=config, config_name=_CONFIG, job_return=done)
+        _ = done.return_value  # raises what the job raised
+
+
+def hand_over_sweep(flags: Flags, conf: Path, job: Callable[[DictConfig], Any]) -> None:
+    """Let Hydra do the same for each cell of a sweep.
+
+    Args:
+        flags: the command line.
         conf: the folder of the config tree.
         job: called with the config of each run.
     """
+    overrides = [*flags.overrides, *search_path(flags.config_dir), "hydra.mode=MULTIRUN"]
+    with _hydra(conf) as hydra:
+        hydra.multirun(_CONFIG, job, overrides)
+
+
+@contextmanager
+def _hydra(conf: Path) -> Iterator[Hydra]:
     register_fresh_folder(claim=True)
-    overrides = [*flags.overrides, *search_path(flags.config_dir)]
     with (
         initialize_config_dir(str(conf), version_base="1.3", job_name="node-train"),
         process_as_it_was(),
     ):
         hydra = GlobalHydra.instance().hydra
         assert hydra is not None
-        if flags.multirun:
-            hydra.multirun(_CONFIG, job, [*overrides, "hydra.mode=MULTIRUN"])
-        else:
-            hydra.run(_CONFIG, job, [*overrides, "hydra.mode=RUN"])
+        yield hydra
 
 
 @contextmanager
