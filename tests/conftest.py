@@ -4,10 +4,13 @@ import os
 # torch is imported, and for the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import gc
+
 import pytest
 import torch
 from commands import run_here
 from hydra import compose, initialize_config_dir
+from hydra_files import files_read_once
 
 from node_cli.cli import node_train as node_train_function
 from node_cli.command_line.composition import validate_composed
@@ -18,6 +21,26 @@ from node_cli.schema.location import conf_dir
 def pytest_runtest_setup(item):
     if item.get_closest_marker("cuda") and not torch.cuda.is_available():
         pytest.skip("no CUDA device")
+
+
+def pytest_collection_finish():
+    # A run looks for garbage before it measures memory; not in all that the tests have imported.
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _hydra_reads_once():
+    with files_read_once():
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_waiting_for_the_disk():
+    """Runs sync what they write, twenty times a run; what a power failure leaves is not tested."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda file: None)
+        yield
 
 
 @pytest.fixture(scope="session")
