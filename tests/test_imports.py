@@ -1,6 +1,7 @@
 """Imports run one way: no package imports one that imports it, at once or by others."""
 
 import ast
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -11,13 +12,16 @@ PACKAGE = Path(__file__).parents[1] / "node_cli"
 TEMPLATES = ("templates", "own_field")
 
 
+@cache
 def modules():
-    """All modules by name, with their parsed sources."""
+    """All modules by name, with the modules of ours that each imports."""
+    found = {}
     for path in PACKAGE.rglob("*.py"):
         parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
         name = ".".join(parts).removesuffix(".__init__")
         if not any(template in parts for template in TEMPLATES):
-            yield name, ast.parse(path.read_text(encoding="utf-8"))
+            found[name] = frozenset(imported(ast.parse(path.read_text(encoding="utf-8"))))
+    return found
 
 
 def imported(tree):
@@ -39,9 +43,9 @@ def imported(tree):
 
 def graph(unit):
     edges = {}
-    for name, tree in modules():
+    for name, others in modules().items():
         below = edges.setdefault(unit(name), set())
-        below |= {unit(other) for other in imported(tree)} - {unit(name)}
+        below |= {unit(other) for other in others} - {unit(name)}
     return edges
 
 
