@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 import urllib.request
+from html import unescape
 
 import pytest
 from browser import chromium_page
 from commands import run_here
 from runs import TINY
+from small_images import small_images
 
 from node_cli.cli import node_train
 from node_cli.report_cli import node_report
@@ -25,12 +27,12 @@ def sweep(tmp_path_factory):
     """Four cells that finish, and four that fail."""
     folder = tmp_path_factory.mktemp("sweep")
     words = [word for word in TINY if not word.startswith("solver")]
-    words = ["trainer.figures=true" if word == "trainer.figures=false" else word for word in words]
-    words += ["trainer.max_epochs=2", "trainer.overfit_batches=3"]
-    words += ["solver=dopri5", "tolerance.rtol=1e-1,1e-3", "seed=0,1", "hydra.sweep.dir=s"]
-    done = run_here(node_train, ["-m", *words], folder)
+    words += [*small_images(folder), "trainer.max_epochs=2", "trainer.overfit_batches=3"]
+    words += ["solver=dopri5", "tolerance.rtol=1e-1,1e-3", "seed=0,1"]
+    drawn = ["trainer.figures=true", "hydra.sweep.dir=s"]
+    done = run_here(node_train, ["-m", *words, *drawn], folder)
     assert done.returncode == 0, done.stderr
-    failing = [*words[:-1], "hydra.sweep.dir=failed", "optimizer.lr=1e30"]
+    failing = [*words, "hydra.sweep.dir=failed", "optimizer.lr=1e30"]
     failed = run_here(node_train, ["-m", *failing], folder)
     assert failed.returncode == 1
     return folder
@@ -59,7 +61,7 @@ def test_a_sweep_becomes_tables_figures_and_a_page(sweep, tmp_path, capsys):
     names = ("comparison", "work_precision", "nfe_against_tolerance", "pareto_front")
     for name in (*names, "learning_curves"):
         assert {f"{name}.png", f"{name}.svg"} <= figures
-    page = (tmp_path / "report.html").read_text()
+    page = unescape((tmp_path / "report.html").read_text())
     markdown = (tmp_path / "report.md").read_text()
     for run in runs:
         assert run["command"].startswith("node-train model.channels=4")

@@ -4,15 +4,20 @@ import csv
 import json
 
 import pytest
+from small_images import small_images
 
 SMALL = (
     "model.channels=4",
-    "data.validation=5000",
     "data.eval_batch_size=1000",
     "trainer.threads=1",
     "trainer.figures=false",
     "hydra.run.dir=run",
 )
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    return small_images(tmp_path_factory.mktemp("images"))
 
 
 def rows_of(path):
@@ -24,8 +29,8 @@ def rows_of(path):
 
 
 @pytest.mark.slow
-def test_memory_scaling_is_a_line_for_direct_and_flat_for_the_adjoint(node_train, tmp_path):
-    done = node_train("experiment=memory-scaling", *SMALL, "study.steps=[2,4,8]")
+def test_memory_scaling_is_a_line_for_direct_and_flat_for_the_adjoint(node_train, images, tmp_path):
+    done = node_train("experiment=memory-scaling", *SMALL, *images, "study.steps=[2,4,8]")
     assert done.returncode == 0, done.stderr
     rows = rows_of(tmp_path / "run" / "memory-scaling.csv")
     kept = {
@@ -42,10 +47,10 @@ def test_memory_scaling_is_a_line_for_direct_and_flat_for_the_adjoint(node_train
 
 
 @pytest.mark.slow
-def test_gradient_fidelity_finds_smaller_errors_at_smaller_tolerances(node_train, tmp_path):
+def test_gradient_fidelity_finds_smaller_errors_at_smaller_tolerances(node_train, images, tmp_path):
     done = node_train(
-        "experiment=gradient-fidelity", *SMALL, "study.tolerances=[1e-1,1e-5]", "data.batch_size=4",
-        "trainer.max_steps=3", "study.repeats=1",
+        "experiment=gradient-fidelity", *SMALL, *images, "study.tolerances=[1e-1,1e-5]",
+        "data.batch_size=4", "trainer.max_steps=3", "study.repeats=1",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     rows = rows_of(tmp_path / "run" / "gradient-fidelity.csv")
@@ -61,9 +66,9 @@ def test_gradient_fidelity_finds_smaller_errors_at_smaller_tolerances(node_train
 
 
 @pytest.mark.slow
-def test_figure_3_of_the_paper_comes_from_a_real_run(node_train, tmp_path):
+def test_figure_3_of_the_paper_comes_from_a_real_run(node_train, images, tmp_path):
     done = node_train(
-        "experiment=paper/figure-3", *SMALL, "study.tolerances=[1e-1,1e-3,1e-5]",
+        "experiment=paper/figure-3", *SMALL, *images, "study.tolerances=[1e-1,1e-3,1e-5]",
         "trainer.max_epochs=2", "study.repeats=1",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -76,9 +81,9 @@ def test_figure_3_of_the_paper_comes_from_a_real_run(node_train, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_gradient_is_checked_during_training_where_asked(node_train, tmp_path):
+def test_the_gradient_is_checked_during_training_where_asked(node_train, images, tmp_path):
     done = node_train(
-        *SMALL, "data.batch_size=8", "trainer.max_steps=4", "trainer.log_every=2",
+        *SMALL, *images, "data.batch_size=8", "trainer.max_steps=4", "trainer.log_every=2",
         "adjoint=full", "adjoint.check_every=2",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

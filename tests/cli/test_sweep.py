@@ -7,6 +7,7 @@ import signal
 import pytest
 from commands import run_here
 from runs import TINY, numbers, same_weights, started, until_logged
+from small_images import small_images
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from node_cli.cli import node_train as node_train_function
@@ -84,14 +85,18 @@ def test_a_sweep_of_which_no_cell_is_possible_is_refused(node_train, tmp_path):
     assert not (tmp_path / "outputs").exists()
 
 
-LONGER = [*TINY, "trainer.max_steps=150", "data.validation=5000", "seed=0,1,2"]
+@pytest.fixture(scope="module")
+def longer(tmp_path_factory):
+    """The words of a sweep whose cells take a few epochs."""
+    images = small_images(tmp_path_factory.mktemp("images"))
+    return [*TINY, *images, "trainer.max_steps=150", "seed=0,1,2"]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, longer):
     """A sweep that was not stopped."""
     folder = tmp_path_factory.mktemp("sweep")
-    done = run_here(node_train_function, ["-m", *LONGER, "hydra.sweep.dir=whole"], folder)
+    done = run_here(node_train_function, ["-m", *longer, "hydra.sweep.dir=whole"], folder)
     assert done.returncode == 0, done.stderr
     return folder / "whole"
 
@@ -100,11 +105,13 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize(
     ("number", "launcher"), [(signal.SIGINT, "basic"), (signal.SIGTERM, "joblib")]
 )
-def test_a_stopped_sweep_goes_on_to_the_same_numbers(node_train, whole, tmp_path, number, launcher):
+def test_a_stopped_sweep_goes_on_to_the_same_numbers(
+    node_train, longer, whole, tmp_path, number, launcher
+):
     process = started(
         tmp_path,
         "-m",
-        *LONGER,
+        *longer,
         "hydra.sweep.dir=stopped",
         f"hydra/launcher={launcher}",
         *(["hydra.launcher.n_jobs=1"] if launcher == "joblib" else []),

@@ -7,6 +7,7 @@ import pytest
 import torch
 from commands import run_here
 from runs import TINY, lines, numbers, same_weights, started, until_logged
+from small_images import small_images
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from node_cli.cli import node_train as node_train_function
@@ -67,22 +68,28 @@ def test_the_same_seed_gives_the_same_run_to_the_bit(node_train, tmp_path):
     assert not same_weights(tmp_path / "a", tmp_path / "c")
 
 
-LONGER = (*TINY, "trainer.max_steps=200", "data.validation=5000", "trainer.checkpoint_every=1000")
+@pytest.fixture(scope="module")
+def longer(tmp_path_factory):
+    """The words of a run of a few epochs."""
+    images = small_images(tmp_path_factory.mktemp("images"))
+    return (*TINY, *images, "trainer.max_steps=200", "trainer.checkpoint_every=1000")
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory):
+def whole(tmp_path_factory, longer):
     """A run that was not interrupted."""
     folder = tmp_path_factory.mktemp("run")
-    done = run_here(node_train_function, [*LONGER, "hydra.run.dir=whole"], folder)
+    done = run_here(node_train_function, [*longer, "hydra.run.dir=whole"], folder)
     assert done.returncode == 0, done.stderr
     return folder / "whole"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_an_interrupted_run_resumes_to_the_same_numbers(node_train, whole, tmp_path, number):
-    process = started(tmp_path, *LONGER, "hydra.run.dir=stopped")
+def test_an_interrupted_run_resumes_to_the_same_numbers(
+    node_train, longer, whole, tmp_path, number
+):
+    process = started(tmp_path, *longer, "hydra.run.dir=stopped")
     until_logged(tmp_path / "stopped", 5, process)
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
