@@ -1,5 +1,6 @@
 """Commands in processes that can be killed: new ones, or forked from one that is warm."""
 
+import gc
 import json
 import os
 import subprocess
@@ -104,6 +105,8 @@ def _serve():
     with tempfile.TemporaryDirectory() as folder:
         words = ["task=cnf-2d", "trainer.max_steps=1", "trainer.progress=off", "data.test=200"]
         assert node_train([*words, f"hydra.run.dir={folder}"]) == 0
+    gc.collect()
+    gc.freeze()  # looking for garbage would make each fork copy all of the memory
     print("ready", flush=True)
     for line in sys.stdin:
         question = json.loads(line)
