@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ from node_cli.training.loop import TrainingLoop
 
 pytestmark = pytest.mark.slow
 
-WORDS = (*TINY, "trainer.figures=true", "trainer.checkpoint_every=3", "hydra.run.dir=run")
+WORDS = (*TINY, "trainer.checkpoint_every=3", "hydra.run.dir=run")
+DRAWN = "trainer.figures=true"
 # Files, and whether the first or the last write to one fails.
 PLACES = (
     ("config.yaml", 0),
@@ -44,6 +46,10 @@ def node_train(tmp_path):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A run on a disk that has room, and the files that it wrote, write by write."""
+    return cache(lambda *words: watched(tmp_path_factory.mktemp("whole"), words))
+
+
+def watched(folder, words):
     written = []
     write = writing._NamedFile.write
 
@@ -51,10 +57,9 @@ def whole(tmp_path_factory):
         written.append(Path(os.fsdecode(file.name)).name)
         return write(file, content)
 
-    folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(writing._NamedFile, "write", watch)
-        done = run_here(node_train_function, WORDS, folder)
+        done = run_here(node_train_function, words, folder)
     assert done.returncode == 0, done.stderr
     return folder / "run", written
 
@@ -72,23 +77,24 @@ def full_from(number, patched):
     patched.setattr(writing._NamedFile, "write", fail)
 
 
-def go_on(node_train, folder):
+def go_on(node_train, folder, words):
     begun = (folder / "run" / ".hydra" / "overrides.yaml").exists()
-    return node_train(*(["trainer.resume=run"] if begun else WORDS))
+    return node_train(*(["trainer.resume=run"] if begun else words))
 
 
 @pytest.mark.parametrize(("name", "which"), PLACES)
 def test_a_disk_that_is_full_at_any_write_is_told(node_train, whole, tmp_path, name, which):
-    reference, written = whole
+    words = (*WORDS, DRAWN) if name.endswith(".png") else WORDS
+    reference, written = whole(*words)
     places = [number for number, file in enumerate(written) if name in file]
     with pytest.MonkeyPatch.context() as patched:
         full_from(places[which], patched)
-        done = node_train(*WORDS)
+        done = node_train(*words)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert line.startswith("node-train: ")
     assert "no space left on device. Make room" in line
-    assert go_on(node_train, tmp_path).returncode == 0
+    assert go_on(node_train, tmp_path, words).returncode == 0
     assert differences(tmp_path / "run", reference) == []
 
 
@@ -109,7 +115,7 @@ def test_a_folder_that_is_deleted_is_told_and_not_made_again(node_train, tmp_pat
 
 
 def test_a_read_only_disk_is_told_and_changes_nothing(node_train, whole, tmp_path, monkeypatch):
-    reference, _ = whole
+    reference, _ = whole(*WORDS)
     shutil.copytree(reference, tmp_path / "run")
     really_open = os.open
 
@@ -130,7 +136,7 @@ def test_a_read_only_disk_is_told_and_changes_nothing(node_train, whole, tmp_pat
 def test_a_clock_that_went_a_day_back_keeps_the_steps_in_order(
     node_train, whole, tmp_path, monkeypatch
 ):
-    reference, _ = whole
+    reference, _ = whole(*WORDS)
     save = TrainingLoop.save
 
     def stop(self, path):
