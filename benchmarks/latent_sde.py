@@ -122,7 +122,7 @@ def one_series(example: ModuleType, mode: SdeAdjoint, batch: int, device: str) -
         name="ou-segments", theta=1.0, mu=0.0, sigma=0.5, noise=0.0, steps=1, batch_size=1,
         eval_batch_size=1,
     )  # fmt: skip
-    series = ou_segments(data, 0)[0].to(torch.device(device))
+    series = ou_segments(data, 0).parts[0].to(torch.device(device))
     times = torch.cat((torch.zeros(1), series.times[0]))
     theirs = example.LatentSDE()
     nn.init.normal_(theirs.net[-1].weight, std=0.1)  # the same for both, and not 0
@@ -154,7 +154,7 @@ def lorenz(example: ModuleType, mode: SdeAdjoint, batch: int, device: str) -> Wo
         batch_size=batch, eval_batch_size=1,
     )  # fmt: skip
     with torch.device("cpu"):
-        series: Series = stochastic_lorenz(data, 0).parts[0]
+        series: Series = stochastic_lorenz(data, 0).data_set.parts[0]
     series = series.to(torch.device(device))
     values, times = series.values.transpose(0, 1).contiguous(), series.times[0]
     step = float(times[1] - times[0]) / 2

@@ -29,6 +29,16 @@ def path_seed(seed: int, *key: int) -> int:
     return int(state[0]) >> 1  # as torch and ``random_stream`` take them
 
 
+def seed_of_a_question(seed: int, asked: int) -> int:
+    """The seed of predictions: that of the run's evaluation, or another that was asked for.
+
+    Args:
+        seed: of the run, not negative.
+        asked: 0 for that of the evaluation.
+    """
+    return path_seed(seed, asked) if asked else seed
+
+
 @dataclass(frozen=True)
 class Seeded:
     """A batch and the seed of all that is drawn for it.

@@ -45,15 +45,21 @@ def times_told_of(model: nn.Module) -> AbstractContextManager[None]:
     return told_by(Clock() if units is None else Clock(units.start, units.time_scale))
 
 
-def units_in(state: Mapping[str, Any]) -> tuple[SeriesUnits, bool] | None:
-    """The units and ``masked`` of a ``ModelWithUnits``, from its ``state_dict``.
+def kept_in(state: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a ``ModelWithUnits`` keeps beside its weights, from its ``state_dict``.
 
-    None where it was saved by a version that did not keep them.
+    Nothing where it was saved by a version that did not keep it.
     """
-    kept = state.get(_KEY)
+    kept: Mapping[str, Any] = state.get(_KEY, {})
+    return kept
+
+
+def units_in(state: Mapping[str, Any]) -> tuple[SeriesUnits, bool] | None:
+    """The units and ``masked``, likewise; None where they are not there."""
+    kept = kept_in(state)
     return (SeriesUnits.from_state(kept["units"]), bool(kept["masked"])) if kept else None
 
 
 def classes_in(state: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names of the classes of a ``ModelWithUnits``, from its ``state_dict``."""
-    return tuple(map(str, state.get(_KEY, {}).get("classes", ())))
+    """The names of the classes, likewise."""
+    return tuple(map(str, kept_in(state).get("classes", ())))

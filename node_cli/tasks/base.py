@@ -19,7 +19,7 @@ from node_cli.data.batches import (
     ShuffledBatches,
     number_of,
 )
-from node_cli.data.digest import file_digest, folder_digest
+from node_cli.data.digest import file_digest, folder_digest, tensor_digest
 from node_cli.data.number_table import read_table
 from node_cli.schema.data import DataSchema
 from node_cli.schema.model import ModelSchema
@@ -173,12 +173,24 @@ class Task(ABC, Generic[Model]):
         """Lines about the data for the beginning of a run: what they are, from where, and so on."""
         return ()
 
+    @property
+    def installed_data(self) -> Iterable[Tensor | None]:
+        """The numbers that come from other packages, of which another version may have others.
+
+        By default there are none; a task whose data are read from an ``installed_file`` gives them.
+        """
+        return ()
+
     @cached_property
     def data_digest(self) -> str | None:
-        """SHA-256 of the user's own data, which may have changed when a run is resumed."""
+        """SHA-256 of the user's own data, or of those of other packages.
+
+        Either may have changed when a run is resumed.
+        """
         own_file = self.config.data.own_file
         if own_file is None:
-            return None
+            installed = [*self.installed_data]
+            return tensor_digest(installed) if installed else None
         return folder_digest(own_file) if own_file.is_dir() else file_digest(own_file)
 
     @abstractmethod
@@ -321,6 +333,15 @@ class Task(ABC, Generic[Model]):
             ConfigError: the question cannot be answered.
         """
         return Inputs(torch.from_numpy(read_table(question.file, "INPUT").values).float())
+
+    def batches_of_inputs(
+        self, inputs: Inputs, batch_size: int, device: torch.device, question: Question
+    ) -> EvaluationData:
+        """What ``inputs`` gave, in batches as ``predict`` takes them, in the order of the file.
+
+        A task whose batches have seeds gives them here.
+        """
+        return OrderedBatches(inputs.examples, batch_size, device)
 
     def predict(self, model: Model, batch: Batch, question: Question) -> Predictions:
         """What the model says of a batch: of ``inputs``, or of the test.

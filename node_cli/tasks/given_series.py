@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from node_cli.data.series_file import Points, read_points
 from node_cli.errors import DataError
@@ -62,3 +64,20 @@ def given_series(question: Question, columns: SeriesColumns) -> dict[str, Points
         )
     order = [found.index(name) for name in columns.values]
     return {name: (times, values[:, order]) for name, (times, values) in series.items()}
+
+
+def refuse_missing(given: Mapping[str, Points], columns: SeriesColumns) -> None:
+    """For a model that was trained without missing values.
+
+    Raises:
+        DataError: one is missing.
+    """
+    for name, (times, values) in given.items():
+        missing = np.argwhere(np.isnan(values))
+        if len(missing):
+            row, column = missing[0]
+            raise DataError(
+                f"INPUT: {columns.values[column]} is missing at {columns.time} {times[row]:.15g} of"
+                f" {columns.id} {name}; the run was trained on series without missing values, and"
+                " does not know what they mean. Leave such rows out."
+            )

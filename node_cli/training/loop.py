@@ -117,7 +117,8 @@ class TrainingLoop:
         Raises:
             CheckpointError: it belongs to a run on other data, or does not fit.
         """
-        if checkpoint.get("data_digest") != self.task.data_digest:
+        kept = checkpoint.get("data_digest")  # None: an older version asked for none of these data
+        if kept is not None and kept != self.task.data_digest:
             raise CheckpointError(
                 f"{self._last} belongs to a run on other data, which have changed since. Give the"
                 " data as they were, or start a new run without trainer.resume."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import nn
 
-from node_cli.data.batches import OrderedBatches, number_of
+from node_cli.data.batches import number_of
 from node_cli.data.result_table import ResultTable
 from node_cli.errors import ConfigError
 from node_cli.models.model_with_units import times_told_of
@@ -57,7 +57,7 @@ def answer(trained: TrainedRun, question: Question, batch_size: int | None = Non
     ):
         inputs = checked_inputs(task, task.inputs(model, question))
         size = batch_size or config.data.eval_batch_size
-        batches = OrderedBatches(inputs.examples, size, device)
+        batches = task.batches_of_inputs(inputs, size, device, question)
         with torchdiffeq_failures(config.solver.name):
             return predicted(task, model, batches, inputs.labels, question)
 

@@ -40,15 +40,26 @@ def all_asked(true: Trajectories, at: Tensor) -> AskedTrajectories:
     return AskedTrajectories(*own, true.there, at)
 
 
-def read_inputs(units: SeriesUnits, columns: SeriesColumns, question: Question) -> Inputs:
+def read_inputs(
+    units: SeriesUnits, columns: SeriesColumns, question: Question, backwards: bool = True
+) -> Inputs:
     """The first state of each trajectory of a file, and the points that are asked for.
 
+    Args:
+        units: of the model.
+        columns: of the file.
+        question: of the user.
+        backwards: times may lie before that of the first state.
+
     Raises:
-        DataError: the file cannot be used, or has other columns, or a first state lacks a value.
+        DataError: the file cannot be used, or has other columns; a first state lacks a value; a
+            time lies before it, and may not.
     """
     given = given_series(question, columns)
     _refuse_missing(given, columns)
     asked = asked_times(question, {name: times for name, (times, _) in given.items()})
+    if not backwards:
+        _refuse_before(asked, given)
     first = np.stack([values[0] for _, values in given.values()])
     start = [times[0] for times, _ in given.values()]
     return Inputs(_from_first(first, start, list(asked.values()), units), {columns.id: list(given)})
@@ -79,4 +90,14 @@ def _refuse_missing(given: Mapping[str, Points], columns: SeriesColumns) -> None
                 f"INPUT: {columns.values[missing[0]]} is missing at {columns.time} {times[0]:.15g},"
                 f" the first of {columns.id} {name}; the state that a trajectory begins with needs"
                 " all of its values."
+            )
+
+
+def _refuse_before(asked: Mapping[str, Floats], given: Mapping[str, Points]) -> None:
+    for name, times in asked.items():
+        first = given[name][0][0]
+        if times[0] < first:
+            raise DataError(
+                f"time {times[0]:.15g} of series {name}: an SDE is solved forwards in time from the"
+                f" first state, which is at {first:.15g}; ask for times from there on."
             )

@@ -29,7 +29,7 @@ class SystemConfig(DataSchema):
         test: trajectories for the test.
         points: observations of a trajectory, at equal distances, the first at time 0.
         span: the time of the last of them.
-        horizon: validation and test go on to so many times the span.
+        horizon: validation and test go on to so many times the span, to the nearest observation.
         noise: standard deviation of an observation, in the units of the values.
         loss: what is fitted: ``trajectory``, the states that the solver gives from the first one
             of a window on; ``derivative``, the true derivatives at observed states.
@@ -59,6 +59,22 @@ class SystemConfig(DataSchema):
     def state_kind(self) -> StateKind:
         """What they are."""
         return "values"
+
+    @property
+    def beyond(self) -> int:
+        """Observations after the span, up to the horizon."""
+        return round((self.horizon - 1) * (self.points - 1))
+
+    @model_validator(mode="after")
+    def _reaches_its_horizon(self) -> SystemConfig:
+        if self.horizon > 1 and self.beyond == 0:
+            first = self.points / (self.points - 1)
+            raise ValueError(
+                f"data.horizon={self.horizon:g} data.points={self.points}: the first observation"
+                f" after the span is at {first:.6g} times the span, so that there would be none;"
+                f" use data.horizon={first:.6g} or more, or 1 for none, or more data.points."
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_windows(self) -> SystemConfig:

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from node_cli.methods import Calculus, Noise
 from node_cli.models.mlp_field import MlpField, Perceptron
+from node_cli.models.model_with_units import ModelWithUnits
 from node_cli.models.sde_solve import SdeSolve
 from node_cli.solving.sde import SdeSpec
 from node_cli.tasks.dynamics.stochastic_schema import SdeConfig
@@ -17,7 +18,7 @@ from node_cli.tasks.dynamics.stochastic_schema import SdeConfig
 _SMALLEST = 1e-4  # diffusion, so that no likelihood is infinite
 
 
-class SdeModel(nn.Module):
+class SdeModel(ModelWithUnits):
     r""":math:`dx = f(t, x)\, dt + g(x)\, dW` of D values.
 
     The diffusion is diagonal, and that of a value depends on it alone, as solvers beyond Euler's
@@ -58,6 +59,35 @@ class SdeModel(nn.Module):
         solution = self.solve(self, first, times, path_seed)
         values: Tensor = solution.values
         return values.transpose(0, 1)
+
+    def sampled(
+        self, first: Tensor, start: Tensor, elapsed: Tensor, samples: int, path_seed: int
+    ) -> Tensor:
+        """Paths from each state, at times of its own.
+
+        One solve goes over all of these times; with one sample and the same times for all states
+        it is that of ``forward``.
+
+        Args:
+            first: states at the first times, ``[B, D]``.
+            start: these times, ``[B]``.
+            elapsed: times since then, none below 0, ``[B, W]``.
+            samples: K, of each state.
+            path_seed: of the Brownian paths.
+
+        Returns:
+            ``[K, B, W, D]``.
+        """
+        times, places = torch.unique(elapsed, return_inverse=True)
+        if float(times[0]) > 0:
+            times, places = torch.cat((times.new_zeros(1), times)), places + 1
+        if len(times) == 1:  # a solve goes on from there
+            times = torch.cat((times, times + 1))
+        later = _Later(self, start.repeat(samples).unsqueeze(1))
+        solution = self.solve(later, first.repeat(samples, 1), times, path_seed, ())
+        paths = solution.values.unflatten(1, (samples, len(first))).permute(1, 2, 0, 3)
+        wide = places.unsqueeze(-1).expand(samples, -1, -1, paths.shape[-1])
+        return torch.gather(paths, 2, wide)
 
     def drift(self, t: Tensor, y: Tensor) -> Tensor:
         """f, ``[B, D]``, at times ``[]`` or ``[B, 1]``."""
@@ -117,3 +147,17 @@ class SdeModel(nn.Module):
         variance = self.scales(y).square() * h
         missed = later - y - self.ito_drift(t.unsqueeze(-1), y) * h
         return 0.5 * (missed.square() / variance + variance.log() + math.log(2 * math.pi))
+
+
+class _Later:
+    """The same SDE for states whose time 0 is another each, ``[B, 1]``."""
+
+    def __init__(self, sde: SdeModel, start: Tensor) -> None:
+        self._sde, self._start = sde, start
+        self.calculus, self.noise, self.noise_size = sde.calculus, sde.noise, sde.noise_size
+
+    def drift(self, t: Tensor, y: Tensor) -> Tensor:
+        return self._sde.drift(self._start + t, y)
+
+    def diffusion(self, t: Tensor, y: Tensor) -> Tensor:
+        return self._sde.diffusion(t, y)

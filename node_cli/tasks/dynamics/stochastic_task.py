@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from node_cli.data.batches import OrderedBatches, ShuffledBatches
-from node_cli.data.path_seeds import Seeded, SeededEvaluation
+from node_cli.data.path_seeds import Seeded, SeededEvaluation, seed_of_a_question
+from node_cli.data.series_units import SeriesUnits
+from node_cli.models.model_with_units import units_in
 from node_cli.tasks.base import Batch, BestMetric, EvaluationData, Loaders, Task
+from node_cli.tasks.dynamics.asked import AskedTrajectories, read_inputs
 from node_cli.tasks.dynamics.schema import SystemConfig
 from node_cli.tasks.dynamics.sde_model import SdeModel
 from node_cli.tasks.dynamics.stochastic_schema import SdeConfig, StochasticSystemConfig
@@ -21,8 +24,11 @@ from node_cli.tasks.dynamics.stream import Stream
 from node_cli.tasks.dynamics.system import Floats, System, UnknownSystem
 from node_cli.tasks.dynamics.systems import system_of
 from node_cli.tasks.dynamics.trajectories import Trajectories, make_trajectories
-from node_cli.tasks.dynamics.trajectory_file import TrajectoryTable, read_trajectories
+from node_cli.tasks.dynamics.trajectory_file import TrajectoryTable, made, read_trajectories
 from node_cli.tasks.dynamics.windows import ManyPasses, Window, Windows
+from node_cli.tasks.given_series import SeriesColumns, columns_of
+from node_cli.tasks.prediction import Inputs, Predictions, Question
+from node_cli.tasks.series_rows import mean_and_bounds, series_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
 
 # Learned and true functions are compared where so many of the states are, in the middle.
 _MIDDLE = 0.95
+_SAMPLES = 100  # paths from each state that predictions are made of, where no number is asked for
 
 
 class StochasticDynamics(Task[SdeModel]):
@@ -46,23 +53,16 @@ class StochasticDynamics(Task[SdeModel]):
 
     config: StochasticRun
     best: BestMetric = BestMetric("loss", "min", "negative log-likelihood of an increment")
+    asks = frozenset({"input", "times", "samples"})
 
     @cached_property
-    def _table(self) -> TrajectoryTable | None:
-        """The user's own paths; None: they are made."""
-        data = self.config.data
-        if isinstance(data, SystemConfig):
-            return None
-        return read_trajectories(data, None, self.config.seed)
-
-    @cached_property
-    def _data(self) -> tuple[System, Sequence[Trajectories]]:
-        data, seed, table = self.config.data, self.config.seed, self._table
-        if table is not None:
-            return UnknownSystem(table.units.columns), table.parts
-        assert isinstance(data, SystemConfig)
+    def _data(self) -> tuple[System, TrajectoryTable]:
+        data, seed = self.config.data, self.config.seed
+        if not isinstance(data, SystemConfig):
+            table = read_trajectories(data, None, seed)
+            return UnknownSystem(table.units.columns), table
         system = system_of(data)
-        return system, make_trajectories(data, system, seed)
+        return system, made(make_trajectories(data, system, seed), system.columns)
 
     @property
     def system(self) -> System:
@@ -70,7 +70,7 @@ class StochasticDynamics(Task[SdeModel]):
         return self._data[0]
 
     @property
-    def parts(self) -> Sequence[Trajectories]:
+    def table(self) -> TrajectoryTable:
         """Training, validation and test paths.
 
         Raises:
@@ -80,18 +80,27 @@ class StochasticDynamics(Task[SdeModel]):
 
     def build_model(self) -> SdeModel:
         """Of the ``model`` group."""
-        scale = 1.0 if self._table is None else self._table.units.time_scale
-        spec = self.sde_spec.in_units_of(scale)
-        return SdeModel(self.config.model, len(self.system.columns), spec)
+        return self._model(self.table.units)
+
+    def model_of(self, state: Mapping[str, Any]) -> SdeModel:
+        """Without the data, whose units the checkpoint has."""
+        kept = units_in(state)
+        return self.build_model() if kept is None else self._model(kept[0])
+
+    def _model(self, units: SeriesUnits) -> SdeModel:
+        spec = self.sde_spec.in_units_of(units.time_scale)
+        model = SdeModel(self.config.model, len(units.columns), spec)
+        model.units = units
+        return model
 
     @property
     def about_data(self) -> Sequence[str]:
         """How a file was read."""
-        return () if self._table is None else self._table.about
+        return self.table.about
 
     def loaders(self, device: torch.device) -> Loaders:
         """Increments for training; whole paths for the rest."""
-        train, validation, test = self.parts
+        train, validation, test = self.table.parts
         data, seed = self.config.data, self.config.seed
         batches = ShuffledBatches(Windows(train, 2), data.batch_size, seed, device, Stream.ORDER)
         val, tested = (
@@ -99,7 +108,11 @@ class StochasticDynamics(Task[SdeModel]):
             for part in (validation, test)
         )
         passes = data.passes if isinstance(data, SystemConfig) else 1
-        return Loaders(ManyPasses(batches, passes), val, tested)
+        labels = {self._columns(self.table.units).id: self.table.ids}
+        return Loaders(ManyPasses(batches, passes), val, tested, labels)
+
+    def _columns(self, units: SeriesUnits) -> SeriesColumns:
+        return columns_of(self.config.data, units.columns)
 
     def loss(self, model: SdeModel, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean negative log-likelihood of an increment."""
@@ -134,6 +147,34 @@ class StochasticDynamics(Task[SdeModel]):
         if isinstance(self.system, StochasticSystem):
             found |= _off(self.system, learned_at(model, torch.cat(states)))
         return found
+
+    def inputs(self, model: SdeModel, question: Question) -> Inputs:
+        """First states of a file, with the points that are asked for: ``AskedTrajectories``."""
+        assert model.units is not None
+        return read_inputs(model.units, self._columns(model.units), question, backwards=False)
+
+    def batches_of_inputs(
+        self, inputs: Inputs, batch_size: int, device: torch.device, question: Question
+    ) -> SeededEvaluation:
+        """Batches with the seeds of those of the test."""
+        batches = super().batches_of_inputs(inputs, batch_size, device, question)
+        seed = seed_of_a_question(self.config.seed, question.seed)
+        return SeededEvaluation(batches, seed, Stream.PATHS)
+
+    def predict(self, model: SdeModel, batch: Seeded, question: Question) -> Predictions:
+        """The mean over paths at the times that are asked for, and bounds."""
+        asked: AskedTrajectories = batch.examples
+        assert model.units is not None
+        start = asked.times[:, 0]
+        paths = model.sampled(
+            asked.states[:, 0],
+            start,
+            asked.times - start.unsqueeze(1),
+            question.samples or _SAMPLES,
+            batch.path_seed,
+        )
+        found = mean_and_bounds(paths, question.band)
+        return series_rows(found, asked.at, asked.asked, self._columns(model.units), model.units)
 
     def figures(
         self, model: SdeModel, data: EvaluationData, history: Sequence[Mapping[str, float]]

@@ -60,9 +60,8 @@ def make_trajectories(config: SystemConfig, system: System, seed: int) -> list[T
     Those for training end at ``config.span``; the others go on to the horizon.
     """
     counts = (config.trajectories, config.validation, config.test)
-    beyond = round((config.horizon - 1) * (config.points - 1))
     return [
-        _observed(config, system, count, 0 if part == 0 else beyond, seed, part)
+        _observed(config, system, count, 0 if part == 0 else config.beyond, seed, part)
         for part, count in enumerate(counts)
     ]
 

@@ -10,18 +10,21 @@ import numpy as np
 import torch
 
 from node_cli.data.installed_package import installed, installed_file
+from node_cli.data.series_units import SeriesUnits
 from node_cli.errors import DataError
+from node_cli.tasks.latent_sde.data_set import DataSet
 from node_cli.tasks.latent_sde.schema import InflationConfig
 from node_cli.tasks.latent_sde.series import FORWARD, OBSERVED, OneSeries, Series
 
 _PACKAGE = "arch"
 _SERIES = "CPILFESL"  # consumer prices without food and energy, seasonally adjusted
 _YEAR = 12  # months
+_RATE = "rate"  # over a year, in per cent: the name of the column
 SPAN = 2.0  # that the observed part of a window takes in the time of the model
 
 
-def inflation(config: InflationConfig) -> tuple[tuple[Series, Series, Series], str]:
-    """Windows of the rate of inflation over twelve months, standardised; where it is from.
+def inflation(config: InflationConfig) -> DataSet:
+    """Windows of the rate of inflation over twelve months, standardised.
 
     The first months are for training, the last ones for the test, as one would use a forecast;
     no window lies in two parts. Training windows have the observed months only.
@@ -53,7 +56,10 @@ def inflation(config: InflationConfig) -> tuple[tuple[Series, Series, Series], s
         "rate of inflation over twelve months without food and energy, U.S. Bureau of Labor"
         f" Statistics, public domain; read from {installed(_PACKAGE)}"
     )
-    return (parts[0], parts[1], parts[2]), source
+    at = [torch.arange(part.times.shape[1]).double().expand(part.times.shape) for part in parts]
+    centre, scale = (torch.tensor([number], dtype=torch.float64) for number in (mean, std))
+    units = SeriesUnits([_RATE], centre, scale, None, (config.points - 1) / SPAN)
+    return DataSet.numbered(parts, at, units, source, torch.from_numpy(prices))
 
 
 def _prices(path: Path) -> np.ndarray:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from node_cli.data.random_streams import random_stream
+from node_cli.data.time_units import Times
 from node_cli.methods import Calculus, Noise
 from node_cli.models.mlp_field import Perceptron
+from node_cli.models.model_with_units import ModelWithUnits
 from node_cli.models.sde_solve import SdeSolve
 from node_cli.solving.sde import SdeSolution, SdeSpec
+from node_cli.tasks.latent_sde.gaussian import Gaussian
 from node_cli.tasks.latent_sde.networks import ContextEncoder, DiagonalDiffusion, PosteriorDrift
 from node_cli.tasks.latent_sde.observation import Observation
 from node_cli.tasks.latent_sde.schema import LatentSdeConfig, OuSegmentsConfig
@@ -22,26 +25,6 @@ from node_cli.tasks.latent_sde.series import OBSERVED, Series
 from node_cli.tasks.latent_sde.stream import Draw
 
 _LATENT, _CONTEXT, _FREQUENCIES = 4, 64, 4  # where the settings say null
-
-
-class Gaussian(NamedTuple):
-    """Independent normal distributions: mean and logarithm of the deviation, ``[B or 1, L]``."""
-
-    mean: Tensor
-    log_std: Tensor
-
-    def sample(self, count: int, seed: int, key: int, batch: int = 1) -> Tensor:
-        """``[count, B, L]``, a pure function of the seed and the key, with gradients."""
-        shape = (count, max(batch, len(self.mean)), self.mean.shape[1])
-        noise = torch.randn(shape, generator=random_stream(seed, key)).to(self.mean)
-        return self.mean + noise * self.log_std.exp()
-
-    def divergence(self, prior: Gaussian) -> Tensor:
-        """The KL divergence from ``prior`` in nats, ``[B]``."""
-        narrower = self.log_std - prior.log_std
-        apart = (self.mean - prior.mean) * (-prior.log_std).exp()
-        each = 0.5 * ((2 * narrower).exp() + apart.square() - 1) - narrower
-        return each.sum(dim=-1)
 
 
 class Inference(NamedTuple):
@@ -136,7 +119,7 @@ class Posterior(NamedTuple):
     parameters: Sequence[Tensor]
 
 
-class LatentSde(nn.Module, ABC):
+class LatentSde(ModelWithUnits, ABC):
     r"""The latent SDE of Li et al. 2020, section 5.
 
     .. math:: \text{prior: } dz = h(z)\, dt + g(z)\, dW, \qquad
@@ -226,12 +209,19 @@ class LatentSdeOfSeries(LatentSde):
         gaps: the series have times of their own.
         masked: values can be missing.
         spec: how the SDE is solved.
+
+    Attributes:
+        grid: the times of the observed points where all series have the same ones, float64
+            ``[P]``; None: they have times of their own, or nobody has told the model.
     """
+
+    grid: Times | None = None
 
     def __init__(
         self, config: LatentSdeConfig, dimensions: int, gaps: bool, masked: bool, spec: SdeSpec
     ) -> None:
         super().__init__(config, spec)
+        self.masked = masked
         latent, context = config.latent or _LATENT, config.context or _CONTEXT
         hidden, activation = config.hidden, config.activation
         self.encoder = ContextEncoder(dimensions, hidden, context, gaps, masked)
@@ -242,6 +232,18 @@ class LatentSdeOfSeries(LatentSde):
         self.decoder = nn.Linear(latent, dimensions)
         self.start_mean = nn.Parameter(torch.zeros(1, latent))
         self.start_log_std = nn.Parameter(torch.zeros(1, latent))
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """The units, and the times that all series have."""
+        return {
+            **super().get_extra_state(),
+            "grid": None if self.grid is None else self.grid.tolist(),
+        }
+
+    def set_extra_state(self, state: Mapping[str, Any]) -> None:
+        """Take them from a checkpoint."""
+        super().set_extra_state(state)
+        self.grid = grid_in(state)
 
     def prior_start(self) -> Gaussian:
         """Learned."""
@@ -370,6 +372,12 @@ class LatentSdeOfOneSeries(LatentSde):
         return z
 
 
+def grid_in(kept: Mapping[str, Any]) -> Times | None:
+    """The ``grid`` of a model, from what it keeps beside its weights."""
+    grid = kept.get("grid")
+    return None if grid is None else np.array(grid, np.float64)
+
+
 def _times_of(series: Series, further: Tensor | None) -> tuple[Tensor, Tensor]:
     """The times of a solve, from 0 on, and the place of each point among them, ``[B, P]``."""
     times, places = series.union()
@@ -378,6 +386,8 @@ def _times_of(series: Series, further: Tensor | None) -> tuple[Tensor, Tensor]:
         times = torch.cat((times, further.to(times))).unique()
     if float(times[0]) > 0:
         times = torch.cat((times.new_zeros(1), times))
+    if len(times) == 1:  # a solve goes on from there
+        times = torch.cat((times, times + 1))
     return times, torch.searchsorted(times, own)[places]
 
 

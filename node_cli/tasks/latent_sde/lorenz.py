@@ -9,8 +9,10 @@ from torch import Tensor
 
 from node_cli.data.path_seeds import path_seed
 from node_cli.data.random_streams import random_stream
+from node_cli.data.series_units import SeriesUnits
 from node_cli.methods import Calculus, Noise
 from node_cli.solving.sde import SdeSpec, solve_sde
+from node_cli.tasks.latent_sde.data_set import DataSet
 from node_cli.tasks.latent_sde.schema import StochasticLorenzConfig
 from node_cli.tasks.latent_sde.series import FORWARD, OBSERVED, UNSEEN, Series
 from node_cli.tasks.latent_sde.stream import Stream
@@ -46,16 +48,16 @@ class StochasticLorenz:
 
 @dataclass(frozen=True)
 class LorenzData:
-    """The three sets in standardised units, and how they were made.
+    """The three sets in standardised units, and the truth.
 
     Attributes:
-        parts: training, validation and test.
+        data_set: of standardised series.
         mean: of the training paths, ``[3]``.
         std: their standard deviation, ``[3]``.
         sde: the true SDE, of states that are not standardised.
     """
 
-    parts: tuple[Series, Series, Series]
+    data_set: DataSet
     mean: Tensor
     std: Tensor
     sde: StochasticLorenz
@@ -94,9 +96,10 @@ def stochastic_lorenz(config: StochasticLorenzConfig, seed: int) -> LorenzData:
     mean, std = train.mean(dim=(0, 1)), train.std(dim=(0, 1))
     noise = torch.randn(paths.shape, generator=stream, dtype=torch.float64)
     values = ((paths - mean) / std + config.noise * noise).float()
-    parts = []
+    parts, at = [], []
     for index, part in enumerate(values.split(counts)):
         kept = (roles == OBSERVED) | (index > 0)
+        at.append(times[kept].expand(len(part), -1))
         parts.append(
             Series(
                 times[kept].float().expand(len(part), -1),
@@ -105,7 +108,8 @@ def stochastic_lorenz(config: StochasticLorenzConfig, seed: int) -> LorenzData:
                 roles[kept].expand(len(part), -1),
             )
         )
-    return LorenzData((parts[0], parts[1], parts[2]), mean.float(), std.float(), sde)
+    units = SeriesUnits(["x", "y", "z"], mean, std)
+    return LorenzData(DataSet.numbered(parts, at, units), mean.float(), std.float(), sde)
 
 
 def _points(points: int, forward: int, between: float) -> tuple[Tensor, Tensor]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 
 from node_cli.data.random_streams import random_stream
 from node_cli.data.series_file import Points, read_series_file, split_series
+from node_cli.data.series_units import SeriesUnits
 from node_cli.data.standardisation import mean_and_deviation
 from node_cli.data.time_units import about_times, time_units
 from node_cli.errors import DataError
 from node_cli.plain_text import plain_text
+from node_cli.tasks.latent_sde.asked_series import AskedSeries, all_asked
+from node_cli.tasks.latent_sde.data_set import DataSet
 from node_cli.tasks.latent_sde.schema import SeriesTableConfig
 from node_cli.tasks.latent_sde.series import FORWARD, OBSERVED, UNSEEN, OneSeries, Series
 from node_cli.tasks.latent_sde.stream import Stream
@@ -18,8 +24,8 @@ from node_cli.tasks.latent_sde.stream import Stream
 _FEWEST = 3  # points of a series: two that are observed and one that may be held out
 
 
-def read_series(config: SeriesTableConfig, seed: int) -> tuple[tuple[Series, Series, Series], str]:
-    """Read, split, hide and standardise; the series, and what was read.
+def read_series(config: SeriesTableConfig, seed: int) -> DataSet:
+    """Read, split, hide and standardise.
 
     Rows without any value are left out. Of validation and test series, the share
     ``config.hidden`` of the points is held out; training series are observed whole in the inner
@@ -50,24 +56,27 @@ def read_series(config: SeriesTableConfig, seed: int) -> tuple[tuple[Series, Ser
     train = np.concatenate([values for _, values in parts[0]])
     mean, spread = mean_and_deviation(train, columns, where, "training series")
     origin, scale = time_units(config, measured, (times for times, _ in parts[0]))
+    units = SeriesUnits(columns, torch.from_numpy(mean), torch.from_numpy(spread), origin, scale)
     stream = random_stream(seed, Stream.SPLIT, 1)
-    made = [
-        Series.padded(
-            [
-                OneSeries(
-                    torch.from_numpy(
-                        (times - (times[0] if origin is None else origin)) / scale
-                    ).float(),
-                    torch.from_numpy((values - mean) / spread).float(),
-                    _roles(len(times), config, stream),
-                )
-                for times, values in part
-            ]
-        )
-        for part in parts
-    ]
+    train_part, validation, test = (_padded(part, units, config, stream) for part in parts)
     about = filter(None, (read_as, about_times(config.time, origin, scale)))
-    return (made[0], made[1], made[2]), "; ".join(about)
+    ids = [name for name, _ in named[2]]
+    return DataSet((train_part, validation, test), units, ids, "; ".join(about))
+
+
+def _padded(
+    part: Sequence[Points], units: SeriesUnits, config: SeriesTableConfig, stream: torch.Generator
+) -> AskedSeries:
+    at = [torch.from_numpy(times) for times, _ in part]
+    series = [
+        OneSeries(
+            units.model_times(own, own[:1]),
+            units.model_values(torch.from_numpy(values)),
+            _roles(len(own), config, stream),
+        )
+        for own, (_, values) in zip(at, part, strict=True)
+    ]
+    return all_asked(Series.padded(series), pad_sequence(at, batch_first=True))
 
 
 def _measured(points: Points) -> Points:

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from node_cli.data.batches import OrderedBatches, ShuffledBatches
-from node_cli.data.path_seeds import Seeded, SeededBatches, SeededEvaluation
+from node_cli.data.path_seeds import Seeded, SeededBatches, SeededEvaluation, seed_of_a_question
+from node_cli.data.series_units import SeriesUnits
+from node_cli.data.time_units import Times
+from node_cli.models.model_with_units import kept_in, units_in
 from node_cli.tasks.base import Audit, BestMetric, EvaluationData, Loaders, Task, TrainingData
+from node_cli.tasks.given_series import columns_of
+from node_cli.tasks.latent_sde.asked_series import AskedSeries
 from node_cli.tasks.latent_sde.comparison import evidence_gap, learned_and_true
+from node_cli.tasks.latent_sde.data_set import DataSet
 from node_cli.tasks.latent_sde.inflation import inflation
-from node_cli.tasks.latent_sde.latent_sde import LatentSde, LatentSdeOfOneSeries, LatentSdeOfSeries
+from node_cli.tasks.latent_sde.latent_sde import (
+    LatentSde,
+    LatentSdeOfOneSeries,
+    LatentSdeOfSeries,
+    grid_in,
+)
 from node_cli.tasks.latent_sde.lorenz import LorenzData, stochastic_lorenz
+from node_cli.tasks.latent_sde.predictions import read_inputs, times_of_one
 from node_cli.tasks.latent_sde.schema import (
     InflationConfig,
     OuSegmentsConfig,
@@ -26,6 +38,8 @@ from node_cli.tasks.latent_sde.segments import ou_segments
 from node_cli.tasks.latent_sde.series import Series
 from node_cli.tasks.latent_sde.series_table import read_series
 from node_cli.tasks.latent_sde.stream import Stream
+from node_cli.tasks.prediction import Inputs, Predictions, Question
+from node_cli.tasks.series_rows import mean_and_bounds, series_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,7 +56,6 @@ if TYPE_CHECKING:
 
 _ONE_SERIES = (64, 1024)  # paths in training and in the evaluation, where the settings say null
 _SERIES = (1, 50)
-Parts = tuple[Series, Series, Series]
 
 
 class LatentSdeTask(Task[LatentSde]):
@@ -50,6 +63,7 @@ class LatentSdeTask(Task[LatentSde]):
 
     config: LatentSdeRun
     best = BestMetric("loss", "min", "negative ELBO", "nats a series")
+    asks = frozenset({"input", "times", "samples"})
 
     @cached_property
     def lorenz(self) -> LorenzData | None:
@@ -60,57 +74,73 @@ class LatentSdeTask(Task[LatentSde]):
         return stochastic_lorenz(data, self.config.seed)
 
     @cached_property
-    def _parts(self) -> tuple[Parts, str]:
-        """The series, and what is to be said of where they are from."""
-        data, seed = self.config.data, self.config.seed
-        if isinstance(data, OuSegmentsConfig):
-            return ou_segments(data, seed), ""
-        if isinstance(data, InflationConfig):
-            return inflation(data)
-        if isinstance(data, StochasticLorenzConfig):
-            assert self.lorenz is not None
-            return self.lorenz.parts, ""
-        return read_series(data, seed)
-
-    @property
-    def parts(self) -> Parts:
-        """Training, validation and test series.
+    def data_set(self) -> DataSet:
+        """Training, validation and test series, and what is known of them.
 
         Raises:
             DataError: they cannot be read.
             SolverError: they cannot be made.
         """
-        return self._parts[0]
+        data, seed = self.config.data, self.config.seed
+        if isinstance(data, OuSegmentsConfig):
+            return ou_segments(data, seed)
+        if isinstance(data, InflationConfig):
+            return inflation(data)
+        if isinstance(data, StochasticLorenzConfig):
+            assert self.lorenz is not None
+            return self.lorenz.data_set
+        return read_series(data, seed)
 
     @property
     def about_data(self) -> Sequence[str]:
         """Where series are from that were measured, under which licence, and how many there are."""
-        source = self._parts[1]
-        if not source:
+        data_set = self.data_set
+        if not data_set.about:
             return ()
+        names = ("training", "validation", "the test")
         counts = ", ".join(
-            f"{len(part):,} for {name}"
-            for part, name in zip(self.parts, ("training", "validation", "the test"), strict=True)
+            f"{len(part):,} for {name}" for part, name in zip(data_set.parts, names, strict=True)
         )
-        return f"{self.config.data.name}: {source}", f"series: {counts}"
+        return f"{self.config.data.name}: {data_set.about}", f"series: {counts}"
+
+    @property
+    def installed_data(self) -> Sequence[Tensor]:
+        """The prices that a package has, where rates of inflation are learned."""
+        installed = self.data_set.installed
+        return () if installed is None else (installed,)
 
     def build_model(self) -> LatentSde:
         """For one series with a prior of its own, or for many."""
-        data, model, spec = self.config.data, self.config.model, self.sde_spec
-        if isinstance(data, OuSegmentsConfig):
-            return LatentSdeOfOneSeries(model, data, spec)
-        gaps = not all(part.observed.regular for part in self.parts)
+        parts, units = self.data_set.parts, self.data_set.units
+        same_times = all(part.observed.regular for part in parts)
         masked = any(
             bool((part.observed.roles > 0).unsqueeze(-1).logical_and(~part.observed.known).any())
-            for part in self.parts
+            for part in parts
         )
-        dimensions = self.parts[0].values.shape[-1]
-        return LatentSdeOfSeries(model, dimensions, gaps, masked, spec)
+        grid = parts[0].observed.times[0].double().numpy() if same_times else None
+        return self._model(units, masked, grid)
+
+    def model_of(self, state: Mapping[str, Any]) -> LatentSde:
+        """Without the data, of which the checkpoint has what the model needs to know."""
+        kept = units_in(state)
+        if kept is None:
+            return self.build_model()
+        return self._model(*kept, grid_in(kept_in(state)))
+
+    def _model(self, units: SeriesUnits, masked: bool, grid: Times | None) -> LatentSde:
+        data, config, spec = self.config.data, self.config.model, self.sde_spec
+        if isinstance(data, OuSegmentsConfig):
+            model: LatentSde = LatentSdeOfOneSeries(config, data, spec)
+        else:
+            model = LatentSdeOfSeries(config, len(units.columns), grid is None, masked, spec)
+            model.grid = grid
+        model.units = units
+        return model
 
     def loaders(self, device: torch.device) -> Loaders:
         """Batches of ``Series``, each with the seed of its paths."""
         data, seed = self.config.data, self.config.seed
-        train, validation, test = self.parts
+        train, validation, test = self.data_set.parts
         batches: TrainingData = (
             Repeated(train.to(device), data.steps)
             if isinstance(data, OuSegmentsConfig)
@@ -121,10 +151,15 @@ class LatentSdeTask(Task[LatentSde]):
             batches = OrderedBatches(part, data.eval_batch_size, device)
             return SeededEvaluation(batches, seed, stream)
 
+        labels = {}
+        if not isinstance(data, OuSegmentsConfig):
+            columns = columns_of(data, self.data_set.units.columns)
+            labels[columns.id] = self.data_set.ids
         return Loaders(
             SeededBatches(batches, seed, Stream.TRAINING),
             evaluated(validation, Stream.VALIDATION),
             evaluated(test, Stream.TEST),
+            labels,
         )
 
     def loss(self, model: LatentSde, batch: Seeded) -> tuple[Tensor, dict[str, Tensor]]:
@@ -153,6 +188,38 @@ class LatentSdeTask(Task[LatentSde]):
             found = model(batch.examples, self._paths[1], batch.path_seed)
             scores.add(batch.examples, found, model.observation)
         return {**scores.metrics(), "noise": float(model.observation.scale)}
+
+    def inputs(self, model: LatentSde, question: Question) -> Inputs:
+        """Observed series of a file, or the one of training, with the points that are asked for.
+
+        They are ``AskedSeries``.
+        """
+        if isinstance(model, LatentSdeOfSeries):
+            assert model.units is not None
+            return read_inputs(model, columns_of(self.config.data, model.units.columns), question)
+        data_set = self.data_set
+        return times_of_one(self.config.data, data_set.parts[0], data_set.units, question)
+
+    def batches_of_inputs(
+        self, inputs: Inputs, batch_size: int, device: torch.device, question: Question
+    ) -> SeededEvaluation:
+        """Batches of ``AskedSeries`` with the seeds of those of the test."""
+        batches = super().batches_of_inputs(inputs, batch_size, device, question)
+        seed = seed_of_a_question(self.config.seed, question.seed)
+        return SeededEvaluation(batches, seed, Stream.TEST)
+
+    def predict(self, model: LatentSde, batch: Seeded, question: Question) -> Predictions:
+        """The mean path at the times that are asked for, and bounds, in the units of the data."""
+        series: AskedSeries = batch.examples
+        assert model.units is not None
+        found = model(series, question.samples or self._paths[1], batch.path_seed)
+        return series_rows(
+            mean_and_bounds(found.mean, question.band),
+            series.at,
+            series.asked,
+            columns_of(self.config.data, model.units.columns),
+            model.units,
+        )
 
     def audit(
         self,

@@ -12,12 +12,13 @@ from node_cli.data.series_file import Points
 from node_cli.errors import ConfigError, DataError
 from node_cli.schema.run import RunConfig
 from node_cli.tasks.asked_times import asked_times
-from node_cli.tasks.given_series import SeriesColumns, columns_of, given_series
+from node_cli.tasks.given_series import columns_of, given_series, refuse_missing
 from node_cli.tasks.prediction import Inputs, Predictions, Question
 from node_cli.tasks.series.asked_series import AskedSeries, asked_series
 from node_cli.tasks.series.autoregressive import Autoregressive, predictable
 from node_cli.tasks.series.latent_series import LatentSeriesModel
 from node_cli.tasks.series.schema import VariationalConfig
+from node_cli.tasks.series_rows import mean_and_bounds, series_rows
 
 SeriesModel = LatentSeriesModel | Autoregressive
 
@@ -40,7 +41,7 @@ def read_inputs(model: SeriesModel, config: RunConfig, question: Question) -> In
         )
     given = given_series(question, columns)
     if not model.masked:
-        _refuse_missing(given, columns)
+        refuse_missing(given, columns)
     asked = asked_times(question, {name: times for name, (times, _) in given.items()})
     if isinstance(model, Autoregressive):
         asked = _behind_the_first(config.model.name, question, given, asked)
@@ -68,36 +69,18 @@ def predictions_of(
     else:
         assert isinstance(config.model, VariationalConfig)
         said = model(series, question.samples or config.model.iwae_samples)
-        curves, logits = said.mean.cpu(), said.logits
-        bounds = (1 - question.band) / 2, (1 + question.band) / 2
-        low, high = torch.from_numpy(np.quantile(curves.double().numpy(), bounds, axis=0))
-        found = {"{}": curves.mean(dim=0).double(), "{}_low": low, "{}_high": high}
-    columns = columns_of(config.data, units.columns)
-    names = [form.format(name) for name in columns.values for form in found]
-    own = [units.own_values(part)[asked.cpu()] for part in found.values()]
-    values = torch.stack(own, dim=-1).flatten(start_dim=1)
-    times = series.at[asked].cpu().unsqueeze(1)
-    of = asked.nonzero()[:, 0]
+        found, logits = mean_and_bounds(said.mean, question.band), said.logits
+    rows = series_rows(found, series.at, asked, columns_of(config.data, units.columns), units)
     if logits is None:
-        return Predictions([columns.time, *names], torch.cat((times, values), dim=1), of)
+        return rows
+    assert rows.of is not None
     answers = logits.double().softmax(dim=-1).reshape(-1, *logits.shape[-2:]).mean(dim=0).cpu()
-    names += [f"p({name})" for name in model.classes]
+    names = [*rows.columns, *(f"p({name})" for name in model.classes)]
     guesses = [model.classes[place] for place in answers.argmax(dim=-1).tolist()]
-    told = {"class": [guesses[number] for number in of.tolist()]}
-    rows = torch.cat((times, values, answers[of.cpu()]), dim=1)
-    return Predictions([columns.time, *names], rows, of, told)
-
-
-def _refuse_missing(given: Mapping[str, Points], columns: SeriesColumns) -> None:
-    for name, (times, values) in given.items():
-        missing = np.argwhere(np.isnan(values))
-        if len(missing):
-            row, column = missing[0]
-            raise DataError(
-                f"INPUT: {columns.values[column]} is missing at {columns.time} {times[row]:.15g} of"
-                f" {columns.id} {name}; the run was trained on series without missing values, and"
-                " does not know what they mean. Leave such rows out."
-            )
+    told = {"class": [guesses[number] for number in rows.of.tolist()]}
+    return Predictions(
+        names, torch.cat((rows.values, answers[rows.of.cpu()]), dim=1), rows.of, told
+    )
 
 
 def _behind_the_first(

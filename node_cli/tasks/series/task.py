@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from node_cli.data.batches import OrderedBatches
-from node_cli.data.digest import tensor_digest
 from node_cli.data.series_units import SeriesUnits
 from node_cli.models.model_with_units import classes_in, units_in
 from node_cli.schema.run import RunConfig
@@ -107,15 +106,13 @@ class LatentSeries(Task[SeriesModel]):
             *table.about,
         )
 
-    @cached_property
-    def data_digest(self) -> str | None:
-        """SHA-256 of the user's own data, or of the series that a package gave."""
-        if self.config.data.own_file is not None or not self.table.source:
-            return super().data_digest
+    @property
+    def installed_data(self) -> Iterable[Tensor | None]:
+        """The series that a package gave."""
+        if not self.table.source:
+            return ()
         parts = self.table.parts
-        return tensor_digest(
-            tensor for part in parts for tensor in (part.times, part.values, part.labels)
-        )
+        return (tensor for part in parts for tensor in (part.times, part.values, part.labels))
 
     def build_model(self) -> SeriesModel:
         """The model of the ``model`` group."""

@@ -48,7 +48,7 @@ def test_only_observed_points_are_shown():
 
 
 def test_the_segments_of_the_cosine():
-    train, validation, test = ou_segments(segments_config(), seed=0)
+    train, validation, test = ou_segments(segments_config(), seed=0).parts
     assert train.values.shape == (1, 20, 1)
     for part in (train, validation, test):
         torch.testing.assert_close(part.values[..., 0], (2 * math.pi * part.times).cos())
@@ -58,7 +58,9 @@ def test_the_segments_of_the_cosine():
     assert all(len(times) > 15 for times in held)
     assert not held[0] & held[1]
     assert (test.times[test.roles == FORWARD] > 1.5).all()
-    noisy = [ou_segments(segments_config(noise=0.1), seed=seed)[0].values for seed in (0, 0, 1)]
+    noisy = [
+        ou_segments(segments_config(noise=0.1), seed=seed).parts[0].values for seed in (0, 0, 1)
+    ]
     assert torch.equal(noisy[0], noisy[1])
     assert not torch.equal(noisy[0], noisy[2])
 
@@ -69,8 +71,9 @@ def test_a_lorenz_system_without_noise_is_the_deterministic_one():
 
     config = lorenz_config(diffusion=(0.0, 0.0, 0.0))
     data = stochastic_lorenz(config, seed=1)
-    train, _, test = data.parts
-    assert [len(part) for part in data.parts] == [6, 2, 3]
+    parts = data.data_set.parts
+    train, _, test = parts
+    assert [len(part) for part in parts] == [6, 2, 3]
     assert train.regular
     assert test.regular
     assert (test.roles[0] == FORWARD).sum() == 2
@@ -95,7 +98,7 @@ def test_standardised_drift_and_diffusion_are_those_of_the_increments():
     """Of many short paths from one state: mean and deviation over the time that passed."""
     config = lorenz_config()
     data = stochastic_lorenz(config, seed=0)
-    x = data.parts[2].values[0, 0].double()
+    x = data.data_set.parts[2].values[0, 0].double()
     h, generator = 1e-4, torch.Generator().manual_seed(0)
     raw = (x * data.std + data.mean).expand(20_000, 3)
     noise = torch.randn(raw.shape, generator=generator, dtype=torch.float64)
@@ -152,10 +155,9 @@ def test_a_table_is_split_scaled_and_standardised(tmp_path):
     series = waves(10)
     series["s3"] = series["s3"][:5]  # of another length
     series["s4"].insert(0, (9.0, "", ""))  # a row without any value is no point
-    (train, validation, test), read_as = read_series(
-        table_config(written(tmp_path, series)), seed=0
-    )
-    assert read_as
+    found = read_series(table_config(written(tmp_path, series)), seed=0)
+    assert found.about
+    train, validation, test = found.parts
     assert [len(part) for part in (train, validation, test)] == [6, 2, 2]
     every = torch.cat([part.times[part.roles > 0] for part in (train, validation, test)])
     assert float(every.min()) == 0.0
@@ -212,8 +214,9 @@ def prices(tmp_path, monkeypatch):
 
 def test_windows_of_inflation_do_not_overlap_between_the_parts(prices):
     _, months = prices
-    (train, validation, test), source = inflation(inflation_config())
-    assert "public domain" in source
+    found = inflation(inflation_config())
+    assert "public domain" in found.about
+    train, validation, test = found.parts
     rates = 100 * np.log(months[12:] / months[:-12])
     held = round(0.2 * len(rates))
     first = rates[: len(rates) - 2 * held]
@@ -224,6 +227,10 @@ def test_windows_of_inflation_do_not_overlap_between_the_parts(prices):
     assert (test.roles[0] == FORWARD).sum() == 6
     assert float(test.observed.times[0, -1]) == pytest.approx(2.0)
     assert len(validation) == (held - 30) // 12 + 1
+    own = found.units.own_values(test.values[0])[:, 0]
+    np.testing.assert_allclose(own, rates[-held:][:30], rtol=1e-5)
+    months = found.units.model_times(test.at, test.at[:, :1])
+    torch.testing.assert_close(months, test.times)
 
 
 @pytest.mark.parametrize(
@@ -254,8 +261,9 @@ def test_another_file_in_the_package(prices, content):
 
 @pytest.mark.skipif(find_spec("arch") is None, reason="needs arch, which takes long to import")
 def test_the_file_of_the_package():
-    (train, _, test), source = inflation(inflation_config())
-    assert "arch" in source
+    found = inflation(inflation_config())
+    assert "arch" in found.about
+    train, _, test = found.parts
     assert torch.isfinite(train.values).all()
     assert len(test) > 5
 

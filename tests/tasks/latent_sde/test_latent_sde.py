@@ -9,8 +9,8 @@ from tasks.latent_sde.settings import model_config, segments_config
 
 from node_cli.solving.sde import SdeSpec
 from node_cli.tasks.latent_sde.comparison import evidence_gap, true_posterior
+from node_cli.tasks.latent_sde.gaussian import Gaussian
 from node_cli.tasks.latent_sde.latent_sde import (
-    Gaussian,
     Inference,
     LatentSdeOfOneSeries,
     LatentSdeOfSeries,
@@ -214,7 +214,7 @@ class Exact(LatentSdeOfOneSeries):
 def test_the_elbo_of_the_true_posterior_is_the_evidence():
     """Up to the steps of the solver and the number of paths; of the prior it is far below."""
     prior = segments_config()
-    series = ou_segments(prior, 0)[0]
+    series = ou_segments(prior, 0).parts[0]
     config = model_config(noise=0.3)
     spec = SdeSpec("ito-euler", step_size=0.004)
     truth = true_posterior(prior, series, Observation("normal", 0.3, learned=False))
