@@ -24,6 +24,16 @@ RUNS = {
     "trajectories": f"task=dynamics {SERIES} model.hidden=[8] model.time=true",
     "pendulum": "task=dynamics data=pendulum model=hamiltonian model.hidden=[8] data.test=4"
     " data.trajectories=8 data.validation=4 data.eval_batch_size=3 data.batch_size=8",
+    "latent-sde": f"task=latent-sde {SERIES} data.mode=interpolation model.hidden=8"
+    " model.context=3 model.eval_samples=7",
+    "segments": "task=latent-sde data.steps=4 data.noise=0.1 model.hidden=8 model.samples=4"
+    " model.eval_samples=9 solver.step_size=0.1",
+    "lorenz": "task=latent-sde data=stochastic-lorenz data.series=6 data.validation=2 data.test=5"
+    " data.points=10 data.span=0.3 data.forward=3 data.batch_size=4 data.eval_batch_size=3"
+    " model.context=3 model.hidden=8 model.eval_samples=6",
+    "paths": f"task=dynamics model=sde {SERIES} model.hidden=[4] model.time=true",
+    "double-well": "task=dynamics model=sde data=double-well data.points=11 data.trajectories=20"
+    " data.validation=4 data.test=7 data.batch_size=50 data.eval_batch_size=3 model.hidden=[4]",
     "images": "model.channels=4 data.batch_size=16 solver=euler solver.step_size=0.5",
     "concentric": "task=concentric data.points=60 data.validation=30 data.test=30"
     " data.batch_size=20 data.eval_batch_size=12 model.hidden=[6]",

@@ -39,16 +39,15 @@ def series_rows(
     """A row for each point that is asked for: its time, and what is said of each value.
 
     Args:
-        found: in the units of the model, each ``[N, P, D]`` on the CPU, by the form of the names of
-            its columns, such as ``{}_low``.
+        found: of the R points that are asked for, in the units of the model, each ``[R, D]`` on the
+            CPU, by the form of the names of its columns, such as ``{}_low``.
         at: times as the user has them, float64 ``[N, P]``.
         asked: which points, bool ``[N, P]``.
         columns: their names.
         units: of the model.
     """
-    kept = asked.cpu()
     names = [form.format(name) for name in columns.values for form in found]
-    own = [units.own_values(part)[kept] for part in found.values()]
+    own = [units.own_values(part) for part in found.values()]
     values = torch.stack(own, dim=-1).flatten(start_dim=1)
     times = at[asked].cpu().unsqueeze(1)
     rows = torch.cat((times, values), dim=1)

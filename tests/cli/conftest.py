@@ -32,6 +32,23 @@ def node_predict(tmp_path):
     return node_predict
 
 
+@pytest.fixture
+def refused(node_predict, tmp_path):
+    """The one sentence with which node-predict ends; no file has come or changed."""
+
+    def refused(*words):
+        before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+        done = node_predict(*words)
+        assert done.returncode in (1, 2), done.stdout
+        assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("node-predict: ")
+        assert line.isprintable()
+        return line.removeprefix("node-predict: ")
+
+    return refused
+
+
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory):
     """The run of a family, trained once."""

@@ -6,24 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-
-@pytest.fixture
-def refused(node_predict, tmp_path):
-    """The one sentence with which a command line ends; no file has come or changed."""
-
-    def refused(*words):
-        before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-        done = node_predict(*words)
-        assert done.returncode in (1, 2), done.stdout
-        assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
-        (line,) = done.stderr.splitlines()
-        assert line.startswith("node-predict: ")
-        assert line.isprintable()
-        return line.removeprefix("node-predict: ")
-
-    return refused
-
-
 IMAGES = {
     "empty.npy": (b"", "no whole .npy file"),
     "text.txt": (b"hello", "no file of images; give an IDX file"),

@@ -173,7 +173,7 @@ class StochasticDynamics(Task[SdeModel]):
             question.samples or _SAMPLES,
             batch.path_seed,
         )
-        found = mean_and_bounds(paths, question.band)
+        found = mean_and_bounds(paths[:, asked.asked], question.band)
         return series_rows(found, asked.at, asked.asked, self._columns(model.units), model.units)
 
     def figures(

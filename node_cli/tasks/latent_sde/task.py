@@ -212,14 +212,10 @@ class LatentSdeTask(Task[LatentSde]):
         """The mean path at the times that are asked for, and bounds, in the units of the data."""
         series: AskedSeries = batch.examples
         assert model.units is not None
-        found = model(series, question.samples or self._paths[1], batch.path_seed)
-        return series_rows(
-            mean_and_bounds(found.mean, question.band),
-            series.at,
-            series.asked,
-            columns_of(self.config.data, model.units.columns),
-            model.units,
-        )
+        paths = model(series, question.samples or self._paths[1], batch.path_seed).mean
+        found = mean_and_bounds(paths[:, series.asked], question.band)
+        columns = columns_of(self.config.data, model.units.columns)
+        return series_rows(found, series.at, series.asked, columns, model.units)
 
     def audit(
         self,

@@ -70,6 +70,7 @@ def predictions_of(
         assert isinstance(config.model, VariationalConfig)
         said = model(series, question.samples or config.model.iwae_samples)
         found, logits = mean_and_bounds(said.mean, question.band), said.logits
+    found = {form: part[asked.cpu()] for form, part in found.items()}
     rows = series_rows(found, series.at, asked, columns_of(config.data, units.columns), units)
     if logits is None:
         return rows
