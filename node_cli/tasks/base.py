@@ -174,23 +174,23 @@ class Task(ABC, Generic[Model]):
         return ()
 
     @property
-    def installed_data(self) -> Iterable[Tensor | None]:
-        """The numbers that come from other packages, of which another version may have others.
+    def published_data(self) -> Iterable[Tensor | None]:
+        """The numbers of published data, of which another version of a package may have others.
 
-        By default there are none; a task whose data are read from an ``installed_file`` gives them.
+        By default there are none; a task whose data come from an ``installed_file`` gives them.
         """
         return ()
 
     @cached_property
     def data_digest(self) -> str | None:
-        """SHA-256 of the user's own data, or of those of other packages.
+        """SHA-256 of the user's own data, or of published ones.
 
         Either may have changed when a run is resumed.
         """
         own_file = self.config.data.own_file
         if own_file is None:
-            installed = [*self.installed_data]
-            return tensor_digest(installed) if installed else None
+            published = [*self.published_data]
+            return tensor_digest(published) if published else None
         return folder_digest(own_file) if own_file.is_dir() else file_digest(own_file)
 
     @abstractmethod

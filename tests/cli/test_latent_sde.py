@@ -1,10 +1,12 @@
 """Whole runs of latent SDEs."""
 
+import gzip
 import json
 import math
 from importlib.util import find_spec
 
 import pytest
+import torch
 
 pytest.importorskip("torchsde")
 
@@ -205,3 +207,32 @@ def test_a_package_that_is_missing_is_told(node_train, monkeypatch):
     assert done.returncode != 0
     (line,) = done.stderr.splitlines()
     assert "data=inflation needs the package arch, which is not installed; pip install" in line
+
+
+def test_a_package_with_other_data_is_told(node_train, tmp_path, monkeypatch):
+    """And a checkpoint from before the prices had a digest is resumed."""
+    path = tmp_path / "core-cpi.csv.gz"
+    monkeypatch.setattr("node_cli.tasks.latent_sde.inflation.installed_file", lambda *_: path)
+
+    def write(last):
+        prices = [100 * math.exp(0.003 * i + 0.01 * math.sin(i / 9)) for i in range(300)]
+        lines = ["Date,CPILFESL", *(f"1/1/{i},{price}" for i, price in enumerate(prices))]
+        lines[-1] = f"1/1/299,{last}"
+        path.write_bytes(gzip.compress("\n".join(lines).encode()))
+
+    write(250)
+    small = ("data.points=12", "data.forward=3", "data.batch_size=4", "model.context=3")
+    done = node_train(*TINY, "data=inflation", *small, "trainer.max_steps=1")
+    assert done.returncode == 0, done.stderr
+    write(251)
+    refused = node_train("trainer.resume=run", "trainer.max_steps=2")
+    assert refused.returncode == 1
+    assert "belongs to a run on other data, which have changed since" in refused.stderr
+    last = tmp_path / "run" / "checkpoints" / "last.pt"
+    content = torch.load(last, weights_only=True)
+    torch.save({**content, "data_digest": None}, last)
+    for steps in (2, 3):  # the second time it has the digest
+        done = node_train("trainer.resume=run", f"trainer.max_steps={steps}")
+        assert done.returncode == 0, done.stderr
+    write(250)
+    assert node_train("trainer.resume=run", "trainer.max_steps=4").returncode == 1

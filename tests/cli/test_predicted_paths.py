@@ -1,5 +1,6 @@
 """node-predict on paths of SDEs: its numbers are those of the run's own evaluation."""
 
+import shutil
 from contextlib import chdir
 
 import numpy as np
@@ -75,7 +76,7 @@ def test_mean_paths_have_the_errors_of_the_test(runs, asked, tmp_path, family):
 def test_one_series_has_the_errors_of_the_test(runs, node_predict, tmp_path):
     """The run has learned the posterior of this series, and needs no file."""
     run = runs("segments")
-    units, ids, test = points_of(run)
+    _, ids, test = points_of(run)
     assert ids is None
     write_table(tmp_path / "times.csv", {"time": test.at[0].numpy()})
     words = ("--times-file", "times.csv", "--device", "cpu")
@@ -221,3 +222,25 @@ def test_rows_without_a_value_and_times_that_become_one(runs, node_predict, tmp_
     assert np.array_equal(plain, empty)
     assert plain["up"][1] == plain["up"][2]
     assert np.isfinite(close["up"]).all()
+
+
+def test_a_checkpoint_from_before_units_were_kept(runs, node_predict, node_train, tmp_path):
+    """The run's data, where they still are, tell them."""
+    for family in ("latent-sde", "paths", "lorenz"):
+        run = tmp_path / family
+        shutil.copytree(runs(family), run)
+        for path in (run / "checkpoints").iterdir():
+            content = torch.load(path, weights_only=True)
+            del content["model"]["_extra_state"]
+            torch.save(content, path)
+        write_table(tmp_path / "series.csv", series())
+        (tmp_path / "point.csv").write_text("id,time,x,y,z\na,0,1,2,20\n")
+        given = "point.csv" if family == "lorenz" else "series.csv"
+        for name, of in (("old", run), ("new", runs(family))):
+            words = (of, given, "-o", f"{name}.npy", "--times", "105,106", "--device", "cpu")
+            done = node_predict(*words)
+            assert done.returncode == 0, done.stderr
+        old, new = (np.load(tmp_path / f"{name}.npy") for name in ("old", "new"))
+        assert np.array_equal(old, new)
+        done = node_train(f"trainer.resume={family}", "trainer.max_steps=5")
+        assert done.returncode == 0, done.stderr

@@ -29,6 +29,9 @@ def test_series_that_do_not_fit(runs, refused, tmp_path, family):
     assert "the file of times has the series b, and INPUT has not" in line
     line = refused(run, "given.csv", *out, "--samples", 10**12, "--times", "103")
     assert "memory" in line
+    line = refused(run, "given.csv", *out, "--times", "1e12")
+    assert "steps of 0.0" in line
+    assert "at most 10,000,000 are taken" in line
 
 
 def test_times_before_the_first(runs, refused, tmp_path):

@@ -169,3 +169,17 @@ def test_a_config_of_any_shape_is_answered(config, told):
     with pytest.raises(ConfigError) as raised:
         validate(config)
     assert told in str(raised.value)
+
+
+def test_families_that_read_files_of_packages_say_what_they_hold():
+    """So that a run is not resumed on the data of another version of a package."""
+    reads = "from node_cli.data.installed_package import"
+    families = {
+        path.parent.name
+        for path in (PACKAGE / "tasks").glob("*/*.py")
+        if reads in path.read_text(encoding="utf-8")
+    }
+    assert families
+    for entry in entries().values():
+        if entry.task.split(".")[2] in families:
+            assert find_task(entry.name).published_data is not Task.published_data, entry.name

@@ -11,8 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from node_cli.errors import SolverError
 from node_cli.solving.failures import NotFiniteError
-from node_cli.solving.grid import equal_steps
+from node_cli.solving.grid import equal_steps, steps_between
 from node_cli.solving.saved_bytes_guard import SavedBytesGuard
 from node_cli.solving.sde.brownian_grid import BrownianGrid
 from node_cli.solving.sde.counted_brownian import CountedBrownian
@@ -25,6 +26,8 @@ from node_cli.solving.told_time import at_time
 
 # What torchsde's assertion says when an adaptive step has no error estimate.
 _NO_ERROR = "nans in the error estimate"
+# That are given, of one solve; they are known before it, and lie in memory.
+_MOST_STEPS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,13 @@ def solve_sde(
 
     Raises:
         SolverError: the state left the finite numbers, a limit was reached, or memory ran short,
-            or drift or diffusion are not what the solver needs.
+            or drift or diffusion are not what the solver needs; more than ten million steps would
+            be taken.
         ValueError: the times do not increase, or the SDE does not go with the solver.
     """
     times = _checked_times(t)
     _refuse_other_kind(sde, y0, spec)
+    _refuse_too_many_steps(times, spec)
     if parameters is None:
         parameters = sde.parameters() if isinstance(sde, nn.Module) else ()
     known = [parameter for parameter in parameters if parameter.requires_grad]
@@ -212,6 +217,19 @@ def _refuse_other_kind(sde: Sde, y0: Tensor, spec: SdeSpec) -> None:
         raise ValueError(f"{spec.method} takes no {sde.noise} noise")
     if sde.noise != "diagonal" and y0.ndim != 2:
         raise ValueError(f"a state with {sde.noise} noise is [B, D], not {list(y0.shape)}")
+
+
+def _refuse_too_many_steps(times: Sequence[float], spec: SdeSpec) -> None:
+    if spec.adaptive:
+        return
+    length = spec.length_of_steps(times[-1] - times[0])
+    count = sum(steps_between(b - a, length) for a, b in pairwise(times))
+    if count > _MOST_STEPS:
+        raise SolverError(
+            f"{spec.method} would take {count:.3g} steps of {length:.3g} from t = {times[0]:.6g} to"
+            f" {times[-1]:.6g}, and at most {_MOST_STEPS:,} are taken; use longer steps, or a"
+            " shorter time."
+        )
 
 
 def _checked_times(t: Tensor | Sequence[float]) -> list[float]:

@@ -23,15 +23,15 @@ class DataSet:
         units: how their values and times were changed.
         ids: of the test.
         about: where measured series are from and how they were read; empty: they were made.
-        installed: the numbers of a file of another package that they were made of, float64;
-            None: there is none.
+        published: the numbers of another package's file that they were made of, float64; None:
+            there is none.
     """
 
     parts: Parts
     units: SeriesUnits
     ids: Sequence[str]
     about: str = ""
-    installed: Tensor | None = None
+    published: Tensor | None = None
 
     @classmethod
     def numbered(
@@ -40,7 +40,7 @@ class DataSet:
         at: Sequence[Tensor],
         units: SeriesUnits,
         about: str = "",
-        installed: Tensor | None = None,
+        published: Tensor | None = None,
     ) -> DataSet:
         """Series without ids, which get numbers.
 
@@ -49,8 +49,8 @@ class DataSet:
             at: their times in the units of the data, float64 ``[N, P]`` each.
             units: of the model.
             about: as of the class.
-            installed: likewise.
+            published: likewise.
         """
         train, validation, test = map(all_asked, parts, at)
         ids = list(map(str, range(len(test))))
-        return cls((train, validation, test), units, ids, about, installed)
+        return cls((train, validation, test), units, ids, about, published)

@@ -104,10 +104,10 @@ class LatentSdeTask(Task[LatentSde]):
         return f"{self.config.data.name}: {data_set.about}", f"series: {counts}"
 
     @property
-    def installed_data(self) -> Sequence[Tensor]:
+    def published_data(self) -> Sequence[Tensor]:
         """The prices that a package has, where rates of inflation are learned."""
-        installed = self.data_set.installed
-        return () if installed is None else (installed,)
+        prices = self.data_set.published
+        return () if prices is None else (prices,)
 
     def build_model(self) -> LatentSde:
         """For one series with a prior of its own, or for many."""

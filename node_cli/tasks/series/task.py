@@ -107,8 +107,8 @@ class LatentSeries(Task[SeriesModel]):
         )
 
     @property
-    def installed_data(self) -> Iterable[Tensor | None]:
-        """The series that a package gave."""
+    def published_data(self) -> Iterable[Tensor | None]:
+        """The series, where they were not made."""
         if not self.table.source:
             return ()
         parts = self.table.parts

@@ -244,6 +244,8 @@ def test_trajectories_that_cannot_be_used_are_told(csv_run, tmp_path, lines, wor
         ("data.batch_size=5000", "must be at most 1528, the number of windows of 10 points"),
         ("data.batch_size=9 data.window=null", "must be at most 8, the number of trajectories"),
         ("data.horizon=0.5", "data.horizon=0.5: must be a number from 1 to 1000"),
+        ("data.window=null data.points=2 data.horizon=1.4", "use data.horizon=2 or more, or 1"),
+        ("data.points=11 data.horizon=1.04", "observation after the span is at 1.1 times"),
         ("data.points=1", "data.points=1: must be an integer >= 2"),
         ("data=reflection model=lagrangian data.dimensions=2", "use model=mlp-field or"),
         ("data=reflection model=hamiltonian data.dimensions=2", "have positions only"),
