@@ -126,7 +126,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="H",
         help="how far beyond each series the default goes; half of its length",
     )
-    drawn = parser.add_argument_group("what is drawn, for latent series and flows")
+    drawn = parser.add_argument_group("what is drawn, for latent series, SDEs and flows")
     drawn.add_argument("--samples", type=count, metavar="N", help="default: as in the evaluation")
     drawn.add_argument("--seed", type=seed, default=0, metavar="SEED", help="default: 0")
     drawn.add_argument(

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from node_cli.solving.sde import SdeSpec
 from node_cli.tasks.dynamics.sde_model import SdeModel
 from node_cli.tasks.dynamics.systems import system_of
 from node_cli.tasks.dynamics.trajectories import make_trajectories
+from node_cli.tasks.series_rows import mean_and_bounds
 
 pytest.importorskip("torchsde")
 
@@ -163,6 +165,30 @@ def test_drifts_of_both_calculi_are_of_one_sde(config_of):
     surprise = model.surprise(torch.zeros(5).double(), states, states + 0.1, 0.01 + t.expand(5))
     normal = torch.distributions.Normal(states + 0.01 * corrected, 0.1 * model.scales(states))
     assert torch.allclose(surprise, -normal.log_prob(states + 0.1))
+
+
+def test_sampled_paths_have_the_law_of_the_sde(config_of):
+    """A drift b and a diffusion g that are constant: x(t) is normal, with x + b t and g^2 t."""
+    words = ("task=dynamics", "model=sde", "data=double-well", "model.noise=additive")
+    model = SdeModel(config_of(*words).model, 2, SdeSpec("ito-euler", step_size=0.25))
+    drift, count = torch.tensor([0.5, -1.0]), 20_000
+    with torch.no_grad():
+        for weight in model._drift.parameters():
+            weight.zero_()
+        [*model._drift.parameters()][-1].copy_(drift)
+        first, start = torch.tensor([[1.0, 2.0], [3.0, 4.0]]), torch.tensor([0.0, 7.0])
+        elapsed = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.5, 2.25]])  # the first one is padded
+        paths = model.sampled(first, start, elapsed, count, 1)
+        scale = model.scales(first[:1])
+    found = mean_and_bounds(paths, 0.9)
+    mean = (first.unsqueeze(1) + drift * elapsed.unsqueeze(-1)).double()
+    deviation = (scale * elapsed.unsqueeze(-1).sqrt()).double()
+    error = 4 * deviation / math.sqrt(count) + 1e-5
+    assert ((found["{}"] - mean).abs() <= error).all()
+    # The standard error of a quantile: sqrt(p (1 - p) / n) by the density there.
+    for name, sign in (("{}_low", -1), ("{}_high", 1)):
+        off = (found[name] - mean - sign * 1.6449 * deviation).abs()
+        assert (off <= error * math.sqrt(0.05 * 0.95) / 0.1031).all()
 
 
 @pytest.mark.slow
