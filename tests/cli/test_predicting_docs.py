@@ -48,3 +48,20 @@ def test_all_flags_are_explained(node_predict):
     assert len(set(flags)) > 10
     untold = {"--help", "--debug", "--output", "--seed"}
     assert {flag for flag in flags if flag not in TEXT} <= untold
+
+
+def test_the_commands_of_the_page_on_sdes(runs, node_predict, tmp_path):
+    pytest.importorskip("torchsde")
+    text = (DOCS.parent / "sde.md").read_text(encoding="utf-8")
+    of_the_system, of_series = re.findall(r"`node-predict RUN (.*?)`", text)
+    (tmp_path / "starts.csv").write_text("id,time,x\na,0,0.1\nb,0,-1\n")
+    (tmp_path / "series.csv").write_text("id,time,x,y,z\na,0,1,2,20\n")
+    for family, words, rows in (
+        ("double-well", of_the_system, 2 * 101),
+        ("lorenz", of_series, 61),
+    ):
+        done = node_predict(runs(family), *shlex.split(words))
+        assert done.returncode == 0, done.stderr
+        columns = table(tmp_path / "paths.csv")
+        assert list(columns)[:5] == ["id", "time", "x", "x_low", "x_high"]
+        assert len(columns["x"]) == rows

@@ -27,8 +27,8 @@ from node_cli.tasks.dynamics.trajectories import Trajectories, make_trajectories
 from node_cli.tasks.dynamics.trajectory_file import TrajectoryTable, made, read_trajectories
 from node_cli.tasks.dynamics.windows import ManyPasses, Window, Windows
 from node_cli.tasks.given_series import SeriesColumns, columns_of
+from node_cli.tasks.predicted_rows import mean_and_bounds, series_rows
 from node_cli.tasks.prediction import Inputs, Predictions, Question
-from node_cli.tasks.series_rows import mean_and_bounds, series_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

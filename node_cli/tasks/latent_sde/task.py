@@ -38,8 +38,8 @@ from node_cli.tasks.latent_sde.segments import ou_segments
 from node_cli.tasks.latent_sde.series import Series
 from node_cli.tasks.latent_sde.series_table import read_series
 from node_cli.tasks.latent_sde.stream import Stream
+from node_cli.tasks.predicted_rows import mean_and_bounds, series_rows
 from node_cli.tasks.prediction import Inputs, Predictions, Question
-from node_cli.tasks.series_rows import mean_and_bounds, series_rows
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

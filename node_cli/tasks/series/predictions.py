@@ -13,12 +13,12 @@ from node_cli.errors import ConfigError, DataError
 from node_cli.schema.run import RunConfig
 from node_cli.tasks.asked_times import asked_times
 from node_cli.tasks.given_series import columns_of, given_series, refuse_missing
+from node_cli.tasks.predicted_rows import mean_and_bounds, series_rows
 from node_cli.tasks.prediction import Inputs, Predictions, Question
 from node_cli.tasks.series.asked_series import AskedSeries, asked_series
 from node_cli.tasks.series.autoregressive import Autoregressive, predictable
 from node_cli.tasks.series.latent_series import LatentSeriesModel
 from node_cli.tasks.series.schema import VariationalConfig
-from node_cli.tasks.series_rows import mean_and_bounds, series_rows
 
 SeriesModel = LatentSeriesModel | Autoregressive
 

@@ -11,7 +11,7 @@ from node_cli.solving.sde import SdeSpec
 from node_cli.tasks.dynamics.sde_model import SdeModel
 from node_cli.tasks.dynamics.systems import system_of
 from node_cli.tasks.dynamics.trajectories import make_trajectories
-from node_cli.tasks.series_rows import mean_and_bounds
+from node_cli.tasks.predicted_rows import mean_and_bounds
 
 pytest.importorskip("torchsde")
 
