@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 import torch
-from scipy.optimize import brentq
 from torch import Tensor
 
 from node_cli.solving.counted_field import SolvableField
@@ -171,6 +170,8 @@ class EventSearch:
         precision = max(_PRECISION, self._eps / 2) * max(abs(a), abs(b))
         time = b
         if g_b != 0.0:
+            from scipy.optimize import brentq  # takes longer to import than most solves to solve
+
             time = brentq(g, a, b, xtol=precision, rtol=_PRECISION, maxiter=_MOST_ITERATIONS)
         return Root(time, k, abs(g(time)), (abs(g_a) + abs(g_b)) / abs(b - a))
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 
 from node_cli.errors import SolverError
-from node_cli.solving import told_time
+from node_cli.solving.told_time import at_time, told_length
 
 
 class Training(NamedTuple):
@@ -117,8 +117,8 @@ class IterationError(NotFiniteError):
 
     def __init__(self, method: str, t: float, length: float) -> None:
         super().__init__(
-            f"{method} stopped at {told_time.at_time(t)}: the iteration that solves the equation"
-            f" of a step does not converge, with a step of {told_time.length(length)}",
+            f"{method} stopped at {at_time(t)}: the iteration that solves the equation"
+            f" of a step does not converge, with a step of {told_length(length)}",
             fixed=True,
         )
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from node_cli.solving.failures import NotFiniteError
-from node_cli.solving.told_time import at_time, length
+from node_cli.solving.told_time import at_time, told_length
 
 
 def refuse_not_finite(values: Tensor, what: str, method: str, t: float) -> None:
@@ -67,7 +67,7 @@ class FiniteSteps:
             step = (self._stop - self._start) / self._count
             where = at_time(self._start + step * (finite + 1))
             raise NotFiniteError(
-                f"{self._method} stopped at {where} with a step of {length(step)}:"
+                f"{self._method} stopped at {where} with a step of {told_length(step)}:"
                 " the state is no longer finite",
                 fixed=True,
             )

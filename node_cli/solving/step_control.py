@@ -9,7 +9,7 @@ from torch import Tensor
 
 from node_cli.solving.failures import StepsError
 from node_cli.solving.state import Norm
-from node_cli.solving.told_time import at_time, length
+from node_cli.solving.told_time import at_time, told_length
 
 # What is said, with the remedy, where steps are too small or too many.
 UNDERFLOW = (
@@ -90,7 +90,7 @@ class StepControl:
             if self.atol == 0.0:
                 cause += "; an atol of 0 allows no error where a part of the state is near zero"
         elif self.min_step is not None and step < self.min_step:
-            smallest = length(self.min_step, digits=6)
+            smallest = told_length(self.min_step, digits=6)
             cause = f"the tolerance asks for a step below solver.min_step={smallest}"
             remedy = "lower that limit or loosen the tolerance"
         elif not step > ROUNDING * max(abs(t), span):
@@ -98,7 +98,7 @@ class StepControl:
         else:
             return
         raise StepsError(
-            f"{self.method} stopped at {at_time(t)} with a step of {length(step)}: {cause}",
+            f"{self.method} stopped at {at_time(t)} with a step of {told_length(step)}: {cause}",
             dtype,
             remedy,
         )

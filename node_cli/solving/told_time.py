@@ -48,6 +48,6 @@ def at_time(t: float) -> str:
     return f"{shown} after the start of a series" if clock.start is None else shown
 
 
-def length(step: float, digits: int = 3) -> str:
+def told_length(step: float, digits: int = 3) -> str:
     """The length of a step."""
     return f"{abs(step) * _clock.scale:.{digits}g}"
