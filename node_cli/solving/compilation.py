@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, fx
 
 from node_cli.solving.field_result import name_of
-from node_cli.solving.small_products import DECOMPOSITIONS
 
 log = logging.getLogger(__name__)
 
@@ -222,14 +221,15 @@ def _by_backend(name: str, graph: fx.GraphModule, inputs: list[Any]) -> Callable
     compiled: Any
     if name == "inductor":
         from torch._inductor.compile_fx import compile_fx
-        from torch._inductor.decomposition import select_decomp_table
 
         from node_cli.solving.batch_last import BatchLast
+        from node_cli.solving.decompositions import Decompositions
 
         options = _OPTIONS | {"post_grad_custom_pre_pass": BatchLast()}
-        operations = {**select_decomp_table(), **DECOMPOSITIONS}
         with _kept_in_our_folder():
-            compiled = compile_fx(graph, inputs, config_patches=options, decompositions=operations)
+            compiled = compile_fx(
+                graph, inputs, config_patches=options, decompositions=Decompositions()
+            )
     else:
         compiled = torch._dynamo.lookup_backend(name)(graph, inputs)
     return compiled  # type: ignore[no-any-return]

@@ -7,9 +7,6 @@ long side, which therefore comes last.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -55,29 +52,3 @@ def _are_plain(a: Tensor, b: Tensor) -> bool:
     """On a CPU, in a precision in which a sum of products loses no more than a product."""
     exact = (torch.float32, torch.float64)
     return a.device.type == "cpu" and a.dtype == b.dtype and a.dtype in exact
-
-
-def _or_as_it_is(found: Tensor | None) -> Any:
-    return NotImplemented if found is None else found
-
-
-def _mm(a: Tensor, b: Tensor) -> Any:
-    return _or_as_it_is(product(a, b))
-
-
-def _mv(a: Tensor, b: Tensor) -> Any:
-    found = product(a, b.unsqueeze(1))
-    return _or_as_it_is(None if found is None else found.squeeze(1))
-
-
-def _addmm(bias: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Any:
-    found = product(a, b) if beta == alpha == 1 else None
-    return _or_as_it_is(None if found is None else found + bias)
-
-
-# For the tracing of torch's compiler.
-DECOMPOSITIONS: dict[Any, Callable[..., Any]] = {
-    torch.ops.aten.mm.default: _mm,
-    torch.ops.aten.mv.default: _mv,
-    torch.ops.aten.addmm.default: _addmm,
-}

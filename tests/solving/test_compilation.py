@@ -4,6 +4,7 @@ Most go through torch's tracing alone, which is what can go wrong here; one test
 has code generated and compiled too.
 """
 
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from torch import nn
 from node_cli.errors import SolverError
 from node_cli.memory import SavedBytes
 from node_cli.schema.trace import TraceConfig
-from node_cli.solving import SolveSpec, compilation, solve
+from node_cli.solving import SolveSpec, bound_graphs, compilation, compiled_runge_kutta, solve
 from node_cli.tasks.densities.continuous_flow import ContinuousFlow
 from node_cli.tasks.densities.schema import HypernetworkConfig
 
@@ -356,6 +357,31 @@ def test_generated_code(mode, monkeypatch, told):
         torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-12)
     assert told == []
     assert (compilation.cache_folder() / "compiled").is_dir()
+
+
+@pytest.mark.slow
+def test_what_was_compiled_once_is_found_again(monkeypatch, told):
+    """As in another process: nothing of it is left in this one but the folder."""
+    from torch._dynamo.utils import counters
+
+    monkeypatch.setattr(compilation, "BACKEND", "inductor")
+    field, spec = Wide(), SolveSpec(method="bosh3", adjoint="direct", compile="step")
+    before = dict(counters["inductor"])
+
+    def compiled_anew():
+        torch._dynamo.reset()
+        compiled_runge_kutta._compiled.cache_clear()
+        monkeypatch.setattr(bound_graphs, "_last", {})
+        y0 = torch.ones(40, 2, dtype=torch.float64, requires_grad=True)
+        solve(field, y0, times(0.0, 0.2, 1.0), spec).values.sum().backward()
+        return Counter(counters["inductor"]) - Counter(before)
+
+    first, second = compiled_anew(), compiled_anew()
+    graphs = first["fxgraph_cache_hit"] + first["fxgraph_cache_miss"]
+    assert graphs > 0
+    assert first["fxgraph_cache_bypass"] == second["fxgraph_cache_bypass"] == 0
+    assert second["fxgraph_cache_hit"] == first["fxgraph_cache_hit"] + graphs
+    assert told == []
 
 
 @pytest.mark.slow

@@ -5,7 +5,8 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from node_cli.solving.batch_last import BatchLast
-from node_cli.solving.small_products import DECOMPOSITIONS, product
+from node_cli.solving.decompositions import Decompositions
+from node_cli.solving.small_products import product
 from node_cli.solving.state import Layout
 from node_cli.solving.turned_layout import TurnedLayout
 
@@ -48,7 +49,7 @@ def test_others_are_left_to_the_library(sizes):
 )
 def test_operations_are_traced_as_sums(operation, arguments):
     given = [drawn(*shape) for shape in arguments]
-    traced = make_fx(lambda *x: operation(*x), decomposition_table=DECOMPOSITIONS)(*given)
+    traced = make_fx(lambda *x: operation(*x), decomposition_table=Decompositions())(*given)
     assert operation not in {node.target for node in traced.graph.nodes}
     torch.testing.assert_close(traced(*given), operation(*given), rtol=1e-13, atol=1e-14)
 
@@ -56,7 +57,7 @@ def test_operations_are_traced_as_sums(operation, arguments):
 def test_what_is_scaled_stays_as_it_is():
     given = drawn(7), drawn(40, 2), drawn(2, 7)
     traced = make_fx(
-        lambda *x: aten.addmm.default(*x, beta=2, alpha=3), decomposition_table=DECOMPOSITIONS
+        lambda *x: aten.addmm.default(*x, beta=2, alpha=3), decomposition_table=Decompositions()
     )(*given)
     assert aten.addmm.default in {node.target for node in traced.graph.nodes}
 
