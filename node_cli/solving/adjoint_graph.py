@@ -39,25 +39,21 @@ class PureAugmentedField:
 
     def at(self, t: Tensor, y: Tensor) -> Tensor:
         """The packed augmented field at the time ``[1]``."""
-        state, adjoint, _ = self.inside(y)
+        state, adjoint, _ = self.split(y)
         with torch.enable_grad():
             of_times = self.field.of_times(t)
         stage = _stage(self, row_of(of_times, 0), state, adjoint)
-        return self.outside(_sums(self, of_times, (1.0,), [stage]))
+        return self.joined(_sums(self, of_times, (1.0,), [stage]))
 
-    def inside(self, packed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """State and adjoint as they lie inside of a graph, and the gradients as one tensor."""
+    def split(self, packed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Packed state and adjoint, and the gradients as one tensor."""
         size = self.shape.numel()
         state, adjoint, gradients = packed.split([size, size, packed.numel() - 2 * size])
-        shaped = (part.view(self.shape) for part in (state, adjoint))
-        state, adjoint = (self.field.inside(part) for part in shaped)
-        return state, adjoint, gradients
+        return state.view(self.shape), adjoint.view(self.shape), gradients
 
-    def outside(self, parts: Sequence[Tensor]) -> Tensor:
+    def joined(self, parts: Sequence[Tensor]) -> Tensor:
         """The packed state of such parts, or its first two parts where there are no others."""
-        state, adjoint, *gradients = parts
-        ends = (self.field.outside(part).reshape(-1) for part in (state, adjoint))
-        return torch.cat((*ends, *gradients))
+        return torch.cat([part.reshape(-1) for part in parts])
 
 
 class _Stage(NamedTuple):
@@ -92,12 +88,12 @@ def adjoint_step(
     field, tableau = system.field, system.tableau
     assert isinstance(field, PureAugmentedField)
     h = clock[2]
-    y0, a0, g0 = field.inside(packed)
+    y0, a0, g0 = field.split(packed)
     with torch.enable_grad():
         of_times = field.field.of_times(clock[HEAD:])
     first = _stage(field, row_of(of_times, 0), y0, a0)
     if f0 is not None:
-        state, adjoint, _ = field.inside(f0)
+        state, adjoint, _ = field.split(f0)
         first = first._replace(state=state, adjoint=adjoint)
     stages = [first]
     rows = tableau.stages
@@ -109,10 +105,10 @@ def adjoint_step(
     end = _sums(field, of_times, tableau.weights, stages)
     start = (y0, a0, g0)
     reached = [part + h * change for part, change in zip(start, end, strict=True)]
-    found = [field.outside(reached)]
+    found = [field.joined(reached)]
     if ends_alike:
         last = stages[-1]
-        found.append(field.outside((last.state, last.adjoint)))
+        found.append(field.joined((last.state, last.adjoint)))
     if system.norm is not None:
         assert tableau.error is not None
         error = _joined([h * part for part in _sums(field, of_times, tableau.error, stages)])

@@ -14,24 +14,56 @@ import torch
 from torch import Tensor, fx
 from torch._inductor.custom_graph_pass import CustomGraphPass, get_hash_for_files
 
+from node_cli.solving import kept_buffers
+
 _PERMUTE = torch.ops.aten.permute.default
 _UNSQUEEZE = torch.ops.aten.unsqueeze.default
 
 
 class BatchLast(CustomGraphPass):
-    """Turns the elementwise operations whose results are ``[N, M]`` and lie along N."""
+    """Turns the elementwise operations whose results are ``[N, M]`` and lie along N.
+
+    Those that could lie either way, as products of a column and a row do, go with the others.
+    """
 
     def __call__(self, graph: fx.Graph) -> None:
         """Change a graph."""
-        for node in list(graph.nodes):
-            if _is_elementwise(node) and _lies_turned(node.meta.get("val")):
-                with graph.inserting_before(node):
-                    node.replace_all_uses_with(_turned(graph, node))
-                graph.erase_node(node)
+        for node in _to_be_turned(graph):
+            with graph.inserting_before(node):
+                node.replace_all_uses_with(_turned(graph, node))
+            graph.erase_node(node)
 
     def uuid(self) -> Any:
         """Part of the key of torch's cache."""
-        return get_hash_for_files((__file__,))
+        return get_hash_for_files((__file__, kept_buffers.__file__))
+
+
+def _to_be_turned(graph: fx.Graph) -> list[fx.Node]:
+    nodes = [node for node in graph.nodes if _is_elementwise(node) and _is_matrix(node)]
+    found = {node for node in nodes if _lies_turned(node)}
+    free = {node for node in nodes if node not in found and not _lies_along_rows(node)}
+    before = -1
+    while before != len(found):
+        before = len(found)
+        for node in free - found:
+            around = (*node.all_input_nodes, *node.users)
+            if any(one in found and _shape(one) == _shape(node) for one in around):
+                found.add(node)
+    return [node for node in nodes if node in found]
+
+
+def _lies_along_rows(node: fx.Node) -> bool:
+    """Whether it reads a matrix that does, and that is not computed element by element."""
+    return any(
+        _shape(one) == _shape(node) and one.meta["val"].stride() == (_shape(one)[1], 1)
+        for one in node.all_input_nodes
+        if not _is_elementwise(one)
+    )
+
+
+def _shape(node: fx.Node) -> Sequence[int]:
+    value = node.meta.get("val")
+    return value.shape if isinstance(value, Tensor) else ()
 
 
 def _is_elementwise(node: fx.Node) -> bool:
@@ -39,10 +71,13 @@ def _is_elementwise(node: fx.Node) -> bool:
     return isinstance(target, torch._ops.OpOverload) and torch.Tag.pointwise in target.tags
 
 
-def _lies_turned(value: object) -> bool:
-    if not isinstance(value, Tensor) or value.ndim != 2 or 1 in value.shape:
-        return False
-    return value.stride() == (1, value.shape[0])
+def _is_matrix(node: fx.Node) -> bool:
+    return len(_shape(node)) == 2 and 1 not in _shape(node)
+
+
+def _lies_turned(node: fx.Node) -> bool:
+    rows, _ = _shape(node)
+    return bool(node.meta["val"].stride() == (1, rows))
 
 
 def _turned(graph: fx.Graph, node: fx.Node) -> fx.Node:

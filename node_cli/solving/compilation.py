@@ -28,6 +28,7 @@ _OPTIONS: dict[str, Any] = {
     "cpp.use_decompose_tanh": True,
     # A sum after a product is computed with what follows it, and not by a pass of its own.
     "pattern_matcher": False,
+    "cpp.enable_floating_point_contract_flag": "fast",
 }
 _TRACING = {
     "trace_autograd_ops": True,
@@ -224,9 +225,10 @@ def _by_backend(name: str, graph: fx.GraphModule, inputs: list[Any]) -> Callable
 
         from node_cli.solving.batch_last import BatchLast
         from node_cli.solving.decompositions import Decompositions
+        from node_cli.solving.kept_buffers import kept_buffers
 
         options = _OPTIONS | {"post_grad_custom_pre_pass": BatchLast()}
-        with _kept_in_our_folder():
+        with _kept_in_our_folder(), kept_buffers():
             compiled = compile_fx(
                 graph, inputs, config_patches=options, decompositions=Decompositions()
             )

@@ -87,7 +87,8 @@ class CountedField:
     ) -> None:
         self.stats = SolveStats() if stats is None else stats
         self._guard = guard
-        self.layout = Layout(y0, outside_norm)
+        self._layouts = Layout(y0, outside_norm), TurnedLayout(y0, outside_norm)
+        self.layout, _ = self._layouts
         self._last_time: Tensor | float | None = None
         self.original = self._field = field
         self._max_nfe = max_nfe
@@ -118,10 +119,15 @@ class CountedField:
         if self._guard is not None:
             self._guard.keep(state)
 
+    def begins_in_graphs(self) -> None:
+        """From now on, states lie as it suits graphs of whole steps."""
+        _, self.layout = self._layouts
+
     def begins_again(self) -> None:
-        """Forget what was counted: the forward solve is done once more, in another way."""
+        """Forget what was counted: the forward solve is done once more, without graphs."""
         vars(self.stats).update(vars(SolveStats()))
         self._used = 0
+        self.layout, _ = self._layouts
 
     def backward_begins(self) -> None:
         """From now on, evaluations and steps belong to a backward pass."""
@@ -191,8 +197,7 @@ class CountedField:
         """The same field without counts and checks, for graphs of whole steps."""
         region = self._autocast
         autocast = None if region is None else (region.device, region.fast_dtype)
-        inner = TurnedLayout(self.layout, self._device)
-        return PlainField(self._field, self.layout, inner, autocast)
+        return PlainField(self._field, self.layout, autocast)
 
     def evaluated(self, times: Sequence[float]) -> None:
         """Count evaluations that a graph makes, at these times."""

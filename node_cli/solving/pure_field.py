@@ -11,7 +11,6 @@ from torch import Tensor
 
 from node_cli.solving.field_result import refuse_misfit
 from node_cli.solving.state import Layout, State
-from node_cli.solving.turned_layout import TurnedLayout
 
 Features = tuple[Tensor, ...]
 
@@ -47,13 +46,11 @@ class PlainField:
     Attributes:
         field: ``f(t, y)``.
         layout: of its states.
-        inner: of its states inside of a graph.
         autocast: the device and the precision of the region in which it is evaluated; None: none.
     """
 
     field: Any
     layout: Layout
-    inner: TurnedLayout
     autocast: tuple[str, torch.dtype] | None = None
 
     def of_times(self, t: Tensor) -> Features:
@@ -62,28 +59,20 @@ class PlainField:
 
     def at(self, t: Tensor, y: Tensor) -> Tensor:
         """The packed derivative at the time ``[1]``."""
-        return self.outside(self.given(row_of(self.of_times(t), 0), self.inside(y)))
+        return self.given(row_of(self.of_times(t), 0), y)
 
     def given(self, of_time: Features, y: Tensor) -> Tensor:
-        """The derivative; it and ``y`` lie as they do inside of a graph."""
-        state = self.inner.unpack(y)
+        """The packed derivative, where what depends on the time alone is known."""
+        state = self.layout.unpack(y)
         with nullcontext() if self.autocast is None else torch.autocast(*self.autocast):
             if is_split(self.field):
                 derivative = self.field.given(of_time, state)
             else:
                 derivative = self.field(of_time[0], state)
         if isinstance(state, Tensor):
-            return self.inner.pack(self._of_the_state(derivative, state))
+            return self.layout.pack(self._of_the_state(derivative, state))
         pairs = zip(cast(State, derivative), state, strict=True)
-        return self.inner.pack(tuple(self._of_the_state(*pair) for pair in pairs))
-
-    def inside(self, y: Tensor) -> Tensor:
-        """A packed state, or a gradient of one, as it lies inside of a graph."""
-        return self.inner.pack(self.layout.unpack(y))
-
-    def outside(self, y: Tensor) -> Tensor:
-        """The same as it lies outside."""
-        return self.layout.pack(self.inner.unpack(y)).contiguous()
+        return self.layout.pack(tuple(self._of_the_state(*pair) for pair in pairs))
 
     def _of_the_state(self, derivative: object, y: Tensor) -> Tensor:
         return refuse_misfit(self.field, derivative, y, self.autocast is not None).to(y.dtype)

@@ -28,6 +28,7 @@ def product(a: Tensor, b: Tensor) -> Tensor | None:
         return None if turned is None else turned.t()
     rows, columns = a.t(), b.t()
     if k <= FEW:
+        rows = stored(rows)
         total = columns[:, :1] * rows[0]
         for i in range(1, k):
             total = total + columns[:, i : i + 1] * rows[i]
@@ -35,6 +36,12 @@ def product(a: Tensor, b: Tensor) -> Tensor | None:
     if m <= FEW:
         return torch.stack([(b[:, j : j + 1] * rows).sum(dim=0) for j in range(m)]).t()
     return None
+
+
+def stored(x: Tensor) -> Tensor:
+    """The same; in a graph it is stored, or it would be computed again wherever it is used."""
+    kept: Tensor = torch.ops.prims.inductor_force_stride_order(x, x.stride())
+    return kept
 
 
 def _over_the_long_side(a: Tensor, b: Tensor) -> Tensor | None:

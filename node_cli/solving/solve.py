@@ -22,7 +22,7 @@ from node_cli.solving.integration import Integrator
 from node_cli.solving.saved_bytes_guard import SavedBytesGuard
 from node_cli.solving.separable import refuse_inseparable
 from node_cli.solving.spec import SolveSpec
-from node_cli.solving.state import State
+from node_cli.solving.state import State, contiguous
 from node_cli.solving.stats import SolveStats, announce
 from node_cli.solving.torchdiffeq_backend import solve_by_torchdiffeq
 
@@ -87,9 +87,12 @@ def solve(
             _refuse_what_torchdiffeq_lacks(spec, times)
             values = solve_by_torchdiffeq(counted, y0, t, spec, given)
         else:
-            packed = counted.layout.pack(y0)
-            solved = solve_packed(counted, packed, times, spec, given, abs(times[-1] - times[0]))
-            values = counted.layout.unpack(solved, leading=(len(times),))
+            span = abs(times[-1] - times[0])
+            solved = _solve_in_graphs(counted, y0, times, spec, given, span)
+            if solved is None:
+                packed = counted.layout.pack(y0)
+                solved = solve_packed(counted, packed, times, spec, given, span)
+            values = contiguous(counted.layout.unpack(solved, leading=(len(times),)))
     return Solution(values, counted.stats)
 
 
@@ -132,6 +135,8 @@ def solve_packed(
 ) -> Tensor:
     """The packed states at the times ``[T, ...]``, or at those before an event and at the event.
 
+    Each step is taken operation by operation.
+
     Args:
         field: as ``started`` gives it.
         y0: the packed state at the first time.
@@ -142,29 +147,33 @@ def solve_packed(
         search: for the event; None: there is none.
     """
     if spec.is_compiled:
-        known = kind_of(field.original) in compilations.refused
-        if not known and search is None and can_be_traced():
-            try:
-                return _solve_compiled(field, y0, times, spec, parameters, span)
-            except NotCompiledError:
-                field.begins_again()
         spec = replace(spec, compile="off")
     return _solve(field, y0, times, spec, parameters, span, search)
 
 
-def _solve_compiled(
+def _solve_in_graphs(
     field: CountedField,
-    y0: Tensor,
+    y0: State,
     times: Sequence[float],
     spec: SolveSpec,
     parameters: Sequence[Tensor] | None,
     span: float,
-) -> Tensor:
-    if parameters is not None and spec.adjoint in ("direct", "checkpointed"):
-        forward = Integrator(spec, field.layout.norm, span)
-        replays = spec.adjoint == "checkpointed"
-        return solve_in_compiled_steps(field, forward, y0, times, parameters, replays)
-    return _solve(field, y0, times, spec, parameters, span, None)
+) -> Tensor | None:
+    """The packed states at the times; None: they are not compiled, or cannot be."""
+    known = kind_of(field.original) in compilations.refused
+    if not spec.is_compiled or known or not can_be_traced():
+        return None
+    field.begins_in_graphs()
+    packed = field.layout.pack(y0)
+    try:
+        if parameters is not None and spec.adjoint in ("direct", "checkpointed"):
+            forward = Integrator(spec, field.layout.norm, span)
+            replays = spec.adjoint == "checkpointed"
+            return solve_in_compiled_steps(field, forward, packed, times, parameters, replays)
+        return _solve(field, packed, times, spec, parameters, span, None)
+    except NotCompiledError:
+        field.begins_again()
+        return None
 
 
 def _solve(

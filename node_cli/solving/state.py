@@ -41,16 +41,25 @@ class Layout:
         """The state of a packed one, with ``leading`` dimensions such as that of time."""
         if self.is_single:
             return packed
-        parts = packed.split(self._sizes, dim=-1)
-        return tuple(
-            part.reshape((*leading, *shape)) for part, shape in zip(parts, self.shapes, strict=True)
-        )
+        parts = zip(self.split(packed), self.shapes, strict=True)
+        return tuple(part.reshape((*leading, *shape)) for part, shape in parts)
+
+    def split(self, packed: Tensor) -> Sequence[Tensor]:
+        """The parts of a packed tuple, as they lie in its last dimension."""
+        return tuple(packed.split(self._sizes, dim=-1))
 
     def norm(self, packed: Tensor) -> Tensor:
         """The root mean square; of a tuple the largest among those of its parts that count."""
         if not self._sizes:
             return largest_rms([packed])
         return largest_rms(packed.split(self._sizes)[: self._counting])
+
+
+def contiguous(state: State) -> State:
+    """The same, whose parts can be viewed in any shape."""
+    if isinstance(state, Tensor):
+        return state.contiguous()
+    return tuple(part.contiguous() for part in state)
 
 
 def largest_rms(parts: Sequence[Tensor]) -> Tensor:

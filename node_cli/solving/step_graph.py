@@ -113,10 +113,8 @@ def step_forward(
         y0: the state at its start.
         f0: the field there; None: it is evaluated.
     """
-    field = _plain(system)
-    y0 = field.inside(y0)
-    y1, stages = _stages(system, clock, y0, None if f0 is None else field.inside(f0))
-    found = [field.outside(part) for part in (y1, *_rest(system, stages))]
+    y1, stages = _stages(system, clock, y0, f0)
+    found = [y1, *_rest(system, stages)]
     if system.norm is not None:
         assert system.tableau.error is not None
         error = clock[2] * _sum_of(system.tableau.error, stages)
@@ -150,17 +148,11 @@ def step_backward(
         of_f0: of the field at the start, where that is not given; None: it is zero.
         sums: the gradients of the parameters so far.
     """
-    field = _plain(system)
-
-    def inside(part: Tensor | None) -> Tensor | None:
-        return None if part is None else field.inside(part)
-
-    of_f1, of_middle, of_f0 = inside(of_f1), inside(of_middle), inside(of_f0)
     with torch.enable_grad():
-        start = field.inside(y0).detach().requires_grad_()
-        slope = None if f0 is None else field.inside(f0).detach().requires_grad_()
+        start = y0.detach().requires_grad_()
+        slope = None if f0 is None else f0.detach().requires_grad_()
         y1, stages = _stages(system, clock, start, slope, last=of_f1 is not None)
-        found, gradients = [y1], [field.inside(of_y1)]
+        found, gradients = [y1], [of_y1]
         if of_f1 is not None:
             found.append(_end_of(system, clock, y1, stages))
             gradients.append(of_f1)
@@ -175,7 +167,7 @@ def step_backward(
         changes = gradients_of(found, gradients, inputs)
     first = len(inputs) - len(system.parameters)
     of_inputs = [
-        field.outside(torch.zeros_like(like) if change is None else change)
+        torch.zeros_like(like) if change is None else change.contiguous()
         for change, like in zip(changes[:first], inputs[:first], strict=True)
     ]
     return (*of_inputs, *map(_added, sums, changes[first:]))

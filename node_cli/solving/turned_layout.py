@@ -1,6 +1,8 @@
-"""States inside of a graph of a whole step, where loops run along the batch."""
+"""States of many points in few dimensions, column by column."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -9,19 +11,21 @@ from node_cli.solving.small_products import FEW, MANY
 from node_cli.solving.state import Layout, State
 
 
-class TurnedLayout:
-    """How states lie in one tensor inside of a graph: parts of few columns column by column.
+class TurnedLayout(Layout):
+    """How a state lies in one tensor where loops run along the batch.
 
-    A field gets them in the shapes that they have. On a GPU nothing is turned.
+    Parts ``[N, M]`` of few columns lie column by column: a tensor as ``[M, N]``. The field gets
+    them in the shapes that they have. On a GPU nothing is turned.
 
     Args:
-        layout: as they lie outside.
-        device: where they are.
+        state: a state of the shapes to be remembered.
+        outside_norm: as of ``Layout``.
     """
 
-    def __init__(self, layout: Layout, device: torch.device) -> None:
-        self._layout = layout
-        self._turns = [device.type == "cpu" and _pays(shape) for shape in layout.shapes]
+    def __init__(self, state: State, outside_norm: int = 0) -> None:
+        super().__init__(state, outside_norm)
+        device = (state if isinstance(state, Tensor) else state[0]).device
+        self._turns = [device.type == "cpu" and _pays(shape) for shape in self.shapes]
 
     def pack(self, state: State) -> Tensor:
         """The state as one tensor."""
@@ -30,14 +34,15 @@ class TurnedLayout:
         parts = zip(state, self._turns, strict=True)
         return torch.cat([(part.t() if turns else part).reshape(-1) for part, turns in parts])
 
-    def unpack(self, packed: Tensor) -> State:
-        """The state of a packed one."""
-        if self._layout.is_single:
-            return packed.t() if self._turns[0] else packed
-        shapes = self._layout.shapes
-        parts = zip(packed.split([s.numel() for s in shapes]), shapes, self._turns, strict=True)
+    def unpack(self, packed: Tensor, *, leading: Sequence[int] = ()) -> State:
+        """The state of a packed one, with ``leading`` dimensions such as that of time."""
+        if self.is_single:
+            return packed.mT if self._turns[0] else packed
+        parts = zip(self.split(packed), self.shapes, self._turns, strict=True)
         return tuple(
-            part.view(shape[1], shape[0]).t() if turns else part.view(shape)
+            part.reshape((*leading, *reversed(shape))).mT
+            if turns
+            else part.reshape((*leading, *shape))
             for part, shape, turns in parts
         )
 

@@ -100,21 +100,23 @@ def test_loops_over_other_matrices_stay():
     ],
 )
 def test_a_state_comes_back_as_it_was(state):
-    layout = Layout(state)
-    inner = TurnedLayout(layout, torch.device("cpu"))
-    packed = inner.pack(state)
-    again = inner.unpack(packed)
-    for a, b in zip(
-        *((x,) if isinstance(x, torch.Tensor) else x for x in (state, again)), strict=True
+    layout, turned = Layout(state), TurnedLayout(state)
+    packed = turned.pack(state)
+    again = turned.unpack(packed)
+    at_two_times = turned.unpack(torch.stack([packed, 2 * packed]), leading=(2,))
+    for a, b, c in zip(
+        *((x,) if isinstance(x, torch.Tensor) else x for x in (state, again, at_two_times)),
+        strict=True,
     ):
         assert torch.equal(a, b)
-    assert torch.equal(layout.norm(packed), layout.norm(layout.pack(state)))
+        assert torch.equal(torch.stack([a, 2 * a]), c)
+    assert torch.equal(turned.norm(packed), layout.norm(layout.pack(state)))
 
 
 def test_parts_of_few_columns_lie_column_by_column():
     points = drawn(40, 2)
     state = (points, drawn(40))
-    packed = TurnedLayout(Layout(state), torch.device("cpu")).pack(state)
+    packed = TurnedLayout(state).pack(state)
     assert torch.equal(packed[:40], points[:, 0])
-    on_a_gpu = TurnedLayout(Layout(state), torch.device("cuda")).pack(state)
-    assert torch.equal(on_a_gpu[:80], points.reshape(-1))
+    elsewhere = points.to("meta")
+    assert TurnedLayout(elsewhere).pack(elsewhere).shape == (40, 2)
