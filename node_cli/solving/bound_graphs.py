@@ -17,12 +17,11 @@ from node_cli.solving.compilation import (
     System,
     Tensors,
     kind_of,
-    refuse,
     watched,
 )
 
-# A function, and for each of its tensors whether there is none.
-_Name = tuple[CompiledFunction | bool, ...]
+# A function, the setting, and for each of its tensors whether there is none.
+_Name = tuple[Hashable, ...]
 
 
 class BoundGraphs:
@@ -31,27 +30,36 @@ class BoundGraphs:
     Torch looks for a graph by checking all that it depends on, which takes as long as a step of a
     small field. So it does that once in a solve, for the function that is called first. Where that
     finds the graph and the tensors (as parameters) of the solve before, so would the others, and
-    they are those of that solve too.
+    they are those of that solve too. So are those of its gradients, which belong to the field as
+    it was in the forward pass.
 
     Args:
         system: what all calls have in common.
         setting: what the functions depend on beside the field.
         or_plain: a function that cannot be compiled is called as it is; else that is an error.
+        forward: of the forward pass, in a backward one.
     """
 
-    def __init__(self, system: System, setting: Hashable, or_plain: bool) -> None:
-        self._system, self._or_plain = system, or_plain
+    def __init__(
+        self,
+        system: System,
+        setting: Hashable,
+        or_plain: bool,
+        forward: BoundGraphs | None = None,
+    ) -> None:
+        self._system, self._or_plain, self._setting = system, or_plain, setting
         self._kind = (kind_of(system.field), setting)
-        self._before: _Solve | None = None  # where its graphs are those of this one
+        # Where its graphs are those of this one.
+        self._before: _Solve | None = None if forward is None else forward._before
         self._found: dict[_Name, Callable[..., Tensors]] = {}
 
     def __call__(self, function: CompiledFunction, *tensors: Tensor | None) -> Tensors:
         """What a function gives for tensors of the same shapes each time."""
         # The graph reads them in the order in which the first ones lay.
         given = tuple(None if x is None else x.contiguous() for x in tensors)
-        name: _Name = (function, *(x is None for x in tensors))
+        name: _Name = (function, self._setting, *(x is None for x in tensors))
         again = self._found.get(name) or self._of_the_solve_before(name)
-        return self._look_for(name, given) if again is None else again(*given)
+        return self._look_for(function, name, given) if again is None else again(*given)
 
     def _of_the_solve_before(self, name: _Name) -> Callable[..., Tensors] | None:
         recipe = None if self._before is None else self._before.recipes.get(name)
@@ -60,18 +68,15 @@ class BoundGraphs:
             self._found[name] = again
         return again
 
-    def _look_for(self, name: _Name, tensors: Sequence[Tensor | None]) -> Tensors:
-        function, *_ = name
-        assert isinstance(function, CompiledFunction)
+    def _look_for(
+        self, function: CompiledFunction, name: _Name, tensors: Sequence[Tensor | None]
+    ) -> Tensors:
         # New objects: the same tensors inside of the field are other inputs.
         given = tuple(None if tensor is None else tensor.detach() for tensor in tensors)
         calls: list[Call] = []
-        token, randomness = watched.set(calls), torch.get_rng_state()
+        token = watched.set(calls)
         try:
             outputs = function(self._system, *given)
-            if not torch.equal(torch.get_rng_state(), randomness):
-                torch.set_rng_state(randomness)
-                refuse(self._system, "it draws random numbers, which its gradient would draw anew")
         except NotCompiledError:
             if not self._or_plain:
                 raise

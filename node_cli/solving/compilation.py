@@ -118,7 +118,10 @@ class CompiledFunction:
         token, started, before = _system.set(system), time.perf_counter(), done.count
         try:
             with _as_wanted():
-                return self._compiled(system.content, *tensors)
+                found: Tensors = self._compiled(system.content, *tensors)
+            if done.count != before:
+                self._refuse_randomness(system)
+            return found
         except Exception as error:
             why = _why_not(error)
             if why is None:
@@ -134,6 +137,7 @@ class CompiledFunction:
         assert system is not None
         _teller.get()(f"compiling {self._what}", False)
         done.count += 1
+        self._randomness = torch.get_rng_state()
         _check_gradients(inputs, system)
         kind = kind_of(system.field)
         times = self._times[kind] = self._times.get(kind, 0) + 1
@@ -154,6 +158,12 @@ class CompiledFunction:
             return outputs
 
         return run
+
+    def _refuse_randomness(self, system: System) -> None:
+        """Look at what the first call of a graph has changed."""
+        if not torch.equal(torch.get_rng_state(), self._randomness):
+            torch.set_rng_state(self._randomness)
+            refuse(system, "it draws random numbers, which its gradient would draw anew")
 
 
 # Of the call that is going on.

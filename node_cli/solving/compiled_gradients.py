@@ -123,8 +123,8 @@ class _Backward:
     ) -> None:
         self._field, self._stepper, self._replays = field, stepper, replays
         system = stepper.system(field, of_gradients=True)
-        setting = (stepper.tableau, "gradients")
-        self._graphs = BoundGraphs(system, setting, or_plain=True)
+        setting = (stepper.tableau, "gradients", *map(id, parameters))
+        self._graphs = BoundGraphs(system, setting, or_plain=True, forward=field.graphs)
         self._zeros = self.sums = tuple(torch.zeros_like(parameter) for parameter in parameters)
 
     def __call__(

@@ -146,7 +146,11 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
             pure = system.content.field
             self._carried = pure.carried if isinstance(pure, PureAugmentedField) else None
             setting = (self.tableau, type(pure))
-            self._graphs = BoundGraphs(system, setting, self._carried is not None)
+            self._graphs = BoundGraphs(
+                system, setting, or_plain=self._carried is not None, forward=field.graphs
+            )
+            if field.graphs is None:
+                field.graphs = self._graphs
         return self._graphs
 
     def judge(

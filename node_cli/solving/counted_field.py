@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from node_cli.errors import SolverError
+from node_cli.solving.bound_graphs import BoundGraphs
 from node_cli.solving.field_result import FieldError, refuse_misfit, refuse_transforms
 from node_cli.solving.pure_field import PlainField
 from node_cli.solving.saved_bytes_guard import SavedBytesGuard
@@ -28,10 +29,12 @@ class SolvableField(Protocol):
     Attributes:
         resolution: the relative distance of the numbers in which it is evaluated.
         original: what is evaluated, as the caller of the solve gave it.
+        graphs: of the forward pass, where that is compiled.
     """
 
     resolution: float
     original: VectorField
+    graphs: BoundGraphs | None
 
     def at(self, t: float, y: Tensor) -> Tensor:
         """Evaluate; the result has the shape and dtype of ``y``."""
@@ -91,6 +94,7 @@ class CountedField:
         self.layout, _ = self._layouts
         self._last_time: Tensor | float | None = None
         self.original = self._field = field
+        self.graphs: BoundGraphs | None = None
         self._max_nfe = max_nfe
         self._forward = True
         self._used = 0  # evaluations of this pass
@@ -128,6 +132,7 @@ class CountedField:
         vars(self.stats).update(vars(SolveStats()))
         self._used = 0
         self.layout, _ = self._layouts
+        self.graphs = None
 
     def backward_begins(self) -> None:
         """From now on, evaluations and steps belong to a backward pass."""

@@ -14,8 +14,8 @@ from typing import Any
 from torch._inductor.codegen import common
 from torch._inductor.codegen import wrapper as code
 from torch._inductor.codegen.wrapper import PythonWrapperCodegen
-from torch._inductor.utils import IndentedBuffer, LineContext
 from torch._inductor.virtualized import V
+from torch.utils._indented_buffer import IndentedBuffer, LineContext
 
 # Bytes that one result may have, and all that a graph keeps; what is larger is made anew.
 LARGEST, MOST = 2**20, 2**24
@@ -45,11 +45,12 @@ class KeptBuffers(PythonWrapperCodegen):
         partition_signatures: Any = None,
     ) -> PythonWrapperCodegen:
         """One for a graph; parts of graphs are written as ever."""
-        if is_subgraph:
-            return PythonWrapperCodegen.create(
-                is_subgraph, subgraph_name, parent_wrapper, partition_signatures
-            )
-        return KeptBuffers()
+        if not is_subgraph:
+            return KeptBuffers()
+        part: PythonWrapperCodegen = PythonWrapperCodegen.create(
+            is_subgraph, subgraph_name, parent_wrapper, partition_signatures
+        )
+        return part
 
     def run_wrapper_ir_passes(self, is_inference: bool) -> None:
         """Plan the memory, and move out of the call what is to be kept."""
@@ -60,7 +61,7 @@ class KeptBuffers(PythonWrapperCodegen):
     def _keep(self, names: set[str]) -> None:
         if not names:
             return
-        made = [line for line in self.lines if _makes(line) in names]
+        made: list[Any] = [line for line in self.lines if _makes(line) in names]
         self.lines = [
             line for line in self.lines if _makes(line) not in names and _frees(line) not in names
         ]
