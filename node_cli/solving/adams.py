@@ -82,7 +82,8 @@ class VariableOrderAdams(AdaptiveStepper[AdamsMemory]):
         """Accept it by its own order; choose the order whose next step is longest."""
         assert isinstance(step, AdamsStep)
         with torch.no_grad():
-            ratios = {q: control.error_ratio(step.error_of(q), y0, step.y1) for q in step.orders}
+            errors = [step.error_of(order) for order in step.orders]
+            ratios = dict(zip(step.orders, control.error_ratios(errors, y0, step.y1), strict=True))
         accepted = ratios[memory.order] <= 1.0
         order, proposed = _longest(control, length, ratios, MAX_ORDER if accepted else memory.order)
         if not accepted:

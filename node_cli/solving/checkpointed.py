@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from node_cli.solving.counted_field import CountedField
+from node_cli.solving.host_numbers import slice_of
 from node_cli.solving.integration import Integrator
 from node_cli.solving.stepper import Stepper
 from node_cli.solving.trajectory import AcceptedStep
@@ -78,7 +79,7 @@ class _Checkpointed(torch.autograd.Function):
                 found, gradients_of = [step.y1], [adjoint]
                 if inside:
                     found.append(step.values([ctx.times[i] for i in inside]))
-                    gradients_of.append(gradient[inside])
+                    gradients_of.append(gradient[slice_of(inside)])
             adjoint, *changes = torch.autograd.grad(
                 found, (y, *parameters), gradients_of, allow_unused=True
             )

@@ -12,6 +12,7 @@ from node_cli.errors import SolverError
 from node_cli.solving.bound_graphs import BoundGraphs
 from node_cli.solving.compiled_runge_kutta import CompiledRungeKutta, compiled
 from node_cli.solving.counted_field import CountedField
+from node_cli.solving.host_numbers import slice_of, tensor_of
 from node_cli.solving.integration import Integrator
 from node_cli.solving.runge_kutta import dense_rows
 from node_cli.solving.step_graph import clock_of, stage_times, start_backward, step_backward
@@ -97,7 +98,9 @@ class _CompiledSteps(torch.autograd.Function):
             for i in outputs:
                 if ctx.times[i] == end:
                     adjoint = adjoint + gradient[i]
-            values = ([ctx.times[i] for i in inside], gradient[inside]) if inside else None
+            values = (
+                ([ctx.times[i] for i in inside], gradient[slice_of(inside)]) if inside else None
+            )
             adjoint, of_slope = back(start, end, (y0, f0), (adjoint, of_slope), values)
         if of_slope is not None and count:
             adjoint = adjoint + back.first_slope(ctx.steps[0][0], states[0], of_slope)
@@ -149,7 +152,7 @@ class _Backward:
         of_y0 = of_f0 = of_middle = None
         if values is not None:
             weights = () if tableau.middle is None else (1.0,)
-            rows = y0.new_tensor(dense_rows(t0, t1, values[0], weights))
+            rows = tensor_of(dense_rows(t0, t1, values[0], weights), y0)
             rise, of_f0, last, *rest = torch.tensordot(rows.t(), values[1], dims=1).unbind()
             of_y0, of_y1 = values[1].sum(dim=0) - rise, of_y1 + rise
             of_f1 = last if of_f1 is None else of_f1 + last

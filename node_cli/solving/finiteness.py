@@ -25,29 +25,41 @@ def under_vmap(error: RuntimeError) -> bool:
 
 
 class FiniteSteps:
-    """Counts, on the device, the steps of an interval after which the state is finite.
+    """Counts, on the device, the steps after which the state is finite.
 
-    The count is read once an interval and not once a step, so that a GPU is not made to wait.
+    The count is not read after each step, so that a GPU is not made to wait; nor after each of
+    many intervals, but ever more rarely.
 
     Args:
         method: the solver's name.
-        start: where the interval starts.
-        stop: where it ends.
-        count: its equal steps.
+        reads_freely: nothing waits where a count is read; then it is after each interval.
     """
 
-    def __init__(self, method: str, start: float, stop: float, count: int) -> None:
-        self._method, self._start, self._stop, self._count = method, start, stop, count
+    def __init__(self, method: str, reads_freely: bool) -> None:
+        self._method, self._reads_freely = method, reads_freely
+        self._intervals = 0
+        self._unread: list[tuple[float, float]] = []  # steps
         self._alive: Tensor | None = None
         self._finite: Tensor | None = None
 
-    def add(self, y: Tensor) -> None:
-        """Look at the state after one more step."""
+    def add(self, step: tuple[float, float], y: Tensor) -> None:
+        """Look at the state after one more step, which started and ended at these times."""
+        self._unread.append(step)
         with torch.no_grad():
             finite = torch.isfinite(y).all()
             self._alive = finite if self._alive is None else self._alive & finite
             counted = self._alive.long()
             self._finite = counted if self._finite is None else self._finite + counted
+
+    def interval_ends(self) -> None:
+        """Read the count after the first, second, fourth, eighth ... of the intervals.
+
+        Raises:
+            NotFiniteError: the state was not finite after some step.
+        """
+        self._intervals += 1
+        if self._reads_freely or self._intervals & (self._intervals - 1) == 0:
+            self.check()
 
     def check(self) -> None:
         """Read the count.
@@ -63,11 +75,11 @@ class FiniteSteps:
             if not under_vmap(error):
                 raise
             return  # no value can be read there
-        if finite < self._count:
-            step = (self._stop - self._start) / self._count
-            where = at_time(self._start + step * (finite + 1))
+        if finite < len(self._unread):
+            start, end = self._unread[finite]
             raise NotFiniteError(
-                f"{self._method} stopped at {where} with a step of {told_length(step)}:"
-                " the state is no longer finite",
+                f"{self._method} stopped at {at_time(end)} with a step of"
+                f" {told_length(end - start)}: the state is no longer finite",
                 fixed=True,
             )
+        self._unread, self._finite = [], None

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from node_cli.solving.counted_field import SolvableField
 from node_cli.solving.finiteness import refuse_not_finite
+from node_cli.solving.host_numbers import read
 from node_cli.solving.step_control import ROUNDING, StepControl
 
 
@@ -50,18 +51,22 @@ class EvaluatedBeginning(Beginning):
 
     def sizes(self) -> tuple[float, float]:
         """As of ``Beginning``."""
-        refuse_not_finite(self._y, "state", self._control.method, self._t)
-        refuse_not_finite(self._f, "vector field", self._control.method, self._t)
-        self._scale = self._control.allowed(self._y.abs())
-        return self._scaled(self._y), self._scaled(self._f)
+        y, f = self._y, self._f
+        self._scale = self._control.allowed(y.abs())
+        finite = torch.isfinite(y).all() & torch.isfinite(f).all()
+        size, slope, all_finite = read([self._scaled(y), self._scaled(f), finite.to(y.dtype)])
+        if not all_finite:
+            refuse_not_finite(y, "state", self._control.method, self._t)
+            refuse_not_finite(f, "vector field", self._control.method, self._t)
+        return size, slope
 
     def change(self, step: float) -> float:
         """As of ``Beginning``."""
         there = self._field.at(self._t + step, torch.add(self._y, self._f, alpha=step))
-        return self._scaled(there - self._f)
+        return float(self._scaled(there - self._f))
 
-    def _scaled(self, part: Tensor) -> float:
-        return float(self._control.norm(part / self._scale))
+    def _scaled(self, part: Tensor) -> Tensor:
+        return self._control.norm(part / self._scale)
 
 
 def first_step(

@@ -48,10 +48,9 @@ def integrate_in_steps(
     """
     values, y = [y0], y0
     left: Memory | None = None  # by the step before
+    finite = FiniteSteps(method, reads_freely=y0.device.type == "cpu")
     for number, (start, stop) in enumerate(pairwise(times), start=1):
-        steps = equal_steps(start, stop, step_size)
-        finite = FiniteSteps(method, start, stop, len(steps))
-        for t0, t1 in steps:
+        for t0, t1 in equal_steps(start, stop, step_size):
             memory = stepper.init(field, t0, y, left)
             step = stepper.step(field, t0, t1, y, memory)
             root = None
@@ -65,9 +64,11 @@ def integrate_in_steps(
                 count = 1 if root is not None else times.count(stop) if t1 == stop else 0
                 observe(AcceptedStep(t0, t1, y, range(number, number + count), memory))
             y, left = step.y1, step.memory()
+            finite.add((t0, t1), y)
             if root is not None:
+                finite.check()
                 return Trajectory([*values, y], (*times[:number], root))
-            finite.add(y)
-        finite.check()
+        finite.interval_ends()
         values.append(y)
+    finite.check()
     return Trajectory(values, times)

@@ -11,6 +11,7 @@ from torch import Tensor
 from node_cli.methods import Method
 from node_cli.methods.tableau import Tableau
 from node_cli.solving.counted_field import SolvableField
+from node_cli.solving.host_numbers import tensor_of
 from node_cli.solving.state import combine
 from node_cli.solving.step_control import StepControl
 from node_cli.solving.stepper import AdaptiveStepper, Step, Verdict
@@ -183,7 +184,7 @@ def dense_values(
         middle: the weights of the stages in the middle.
     """
     rows = dense_rows(t0, t1, times, middle[: len(terms) - 3])
-    changes: Tensor = torch.tensordot(y0.new_tensor(rows), torch.stack(list(terms)), dims=1)
+    changes: Tensor = torch.tensordot(tensor_of(rows, y0), torch.stack(list(terms)), dims=1)
     return y0 + changes
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from node_cli.solving.counted_field import CountedField
+from node_cli.solving.host_numbers import slice_of
 from node_cli.solving.runge_kutta import RungeKutta
 from node_cli.solving.state import Layout
 from node_cli.solving.step_control import StepControl
@@ -114,6 +115,7 @@ class SpanningStep:
         """
         times, jumps = outputs.times, outputs.gradients
         inside = outputs.between(first, last)
+        of_inside = jumps[slice_of(inside)]
         at_first = sum(jumps[k] for k in range(first, last) if times[k] == times[first])
         end = adjoint + sum(jumps[k] for k in range(first + 1, last) if times[k] == times[last])
         with torch.enable_grad():
@@ -122,8 +124,8 @@ class SpanningStep:
             step = self._stepper.step(self._field, times[first], times[last], y, memory)
             within = step.values([times[k] for k in inside])
             errors = [step.estimate(), step.defect()]
-        changes = self._pulled_back([step.y1, within], [end, jumps[inside]], y)
-        seeds = [end + jumps[inside].sum(0), jumps[inside].sum(0)]
+        changes = self._pulled_back([step.y1, within], [end, of_inside], y)
+        seeds = [end + of_inside.sum(0), of_inside.sum(0)]
         unsure = self._pulled_back(errors, seeds, y, kept=False)
         found = [old + new for old, new in zip(of_parameters, changes[1:], strict=True)]
         pack = self._layout.pack

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from node_cli.solving.failures import StepsError
+from node_cli.solving.host_numbers import read
 from node_cli.solving.state import Norm
 from node_cli.solving.told_time import at_time, told_length
 
@@ -53,7 +55,13 @@ class StepControl:
 
     def error_ratio(self, error: Tensor, y0: Tensor, y1: Tensor) -> float:
         """The error ratio of a step; NaN or infinite where the step left the finite numbers."""
-        return float(self.norm(error / self.allowed(torch.maximum(y0.abs(), y1.abs()))))
+        (ratio,) = self.error_ratios([error], y0, y1)
+        return ratio
+
+    def error_ratios(self, errors: Sequence[Tensor], y0: Tensor, y1: Tensor) -> list[float]:
+        """Likewise of several errors, which are read from the device at once."""
+        allowed = self.allowed(torch.maximum(y0.abs(), y1.abs()))
+        return read([self.norm(error / allowed) for error in errors])
 
     def next_step(self, step: float, ratio: float, order: int) -> float:
         """The step to try after one of length ``step`` and order ``order``, both positive."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from node_cli.methods.tableau import Tableau
+from node_cli.solving.host_numbers import tensor_of
 from node_cli.solving.pure_field import PlainField, PureField, row_of
 from node_cli.solving.state import Norm
 
@@ -47,7 +48,7 @@ def clock_of(
     tolerances: tuple[float, float], h: float, times: Sequence[float], like: Tensor
 ) -> Tensor:
     """The clock of a step of length ``h`` with these times."""
-    return torch.tensor([*tolerances, h, *times], dtype=like.dtype, device=like.device)
+    return tensor_of([*tolerances, h, *times], like)
 
 
 def start_forward(system: StepSystem, clock: Tensor, y0: Tensor) -> tuple[Tensor, Tensor]:
