@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+import node_cli.solving.compilation as compilation
 from node_cli.solving.compilation import (
     Call,
     CompiledFunction,
@@ -48,7 +49,7 @@ class BoundGraphs:
         forward: BoundGraphs | None = None,
     ) -> None:
         self._system, self._or_plain, self._setting = system, or_plain, setting
-        self._kind = (kind_of(system.field), setting)
+        self._kind = (kind_of(system.field), setting, compilation.BACKEND)
         # Where its graphs are those of this one.
         self._before: _Solve | None = None if forward is None else forward._before
         self._found: dict[_Name, Callable[..., Tensors]] = {}

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, fx
 
 from node_cli.solving.field_result import name_of
+from node_cli.solving.random_states import RandomStates
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ class CompiledFunction:
         assert system is not None
         _teller.get()(f"compiling {self._what}", False)
         done.count += 1
-        self._randomness = torch.get_rng_state()
+        self._randomness = RandomStates(x for x in inputs if isinstance(x, Tensor))
         _check_gradients(inputs, system)
         kind = kind_of(system.field)
         times = self._times[kind] = self._times.get(kind, 0) + 1
@@ -161,8 +162,8 @@ class CompiledFunction:
 
     def _refuse_randomness(self, system: System) -> None:
         """Look at what the first call of a graph has changed."""
-        if not torch.equal(torch.get_rng_state(), self._randomness):
-            torch.set_rng_state(self._randomness)
+        if self._randomness.have_changed():
+            self._randomness.restore()
             refuse(system, "it draws random numbers, which its gradient would draw anew")
 
 
