@@ -84,6 +84,7 @@ def training(
     """Steps of training; ``further`` are settings of our solves."""
     images = load_mini(validation=500).train
     data = TrainBatches(images, batch_size, True, 0, torch.device(device))
+    torch.manual_seed(0)
     theirs = their_model(example, network, adjoint=mode in ("full", "seminorm"))
     ours = our_model(network, mode, **further)
     copy_weights(theirs, ours)

@@ -14,8 +14,12 @@ from matplotlib.figure import Figure
 from side_by_side import Timing
 
 OURS = "ours"
+# Beside ours as it is.
+COMPILED, CUDA_GRAPHS = "ours, compiled", "ours, CUDA graphs"
 _COLOURS = {
     OURS: "#1f77b4",
+    COMPILED: "#17becf",
+    CUDA_GRAPHS: "#e377c2",
     "torchdiffeq": "#d62728",
     "diffrax": "#2ca02c",
     "torchode": "#9467bd",
@@ -35,6 +39,9 @@ class Result:
         relative: to ours in the same turn: lower quartile, median, upper quartile.
         first: seconds of the first turn, with all that was compiled in it.
         value: of the last turn: a loss, or a mean of the solution.
+        difference: of the value from ours, relative.
+        peak: bytes of the GPU that the last turn took at once, above what stays between turns;
+            None: nobody can tell.
     """
 
     work: str
@@ -44,6 +51,8 @@ class Result:
     relative: tuple[float, float, float]
     first: float
     value: float
+    difference: float
+    peak: int | None = None
 
     @property
     def median(self) -> float:
@@ -64,9 +73,14 @@ class Result:
         return f"{mode}, {self.settings['rtol']:g}/{self.settings['atol']:g}"
 
 
-def results(work: str, settings: dict[str, Any], found: Mapping[str, Timing]) -> list[Result]:
-    """Of all contestants at a work."""
-    ours = found[OURS].seconds
+def results(
+    work: str,
+    settings: dict[str, Any],
+    found: Mapping[str, Timing],
+    peaks: Mapping[str, int] | None = None,
+) -> list[Result]:
+    """Of all contestants at a work; ``peaks`` of memory, of those of which it is known."""
+    ours, wanted = found[OURS].seconds, found[OURS].values[-1]
     listed = []
     for name, timing in found.items():
         ratios = [a / b for a, b in zip(timing.seconds, ours, strict=True)]
@@ -82,36 +96,47 @@ def results(work: str, settings: dict[str, Any], found: Mapping[str, Timing]) ->
                 (low, middle, high),
                 timing.warm_up[0],
                 timing.values[-1],
+                abs(timing.values[-1] - wanted) / (abs(wanted) or 1.0),
+                (peaks or {}).get(name),
             )
         )
     return listed
 
 
 HEAD = (
-    "| work | setting | who | median, s | times ours (quartiles) | first turn, s | value |\n"
-    "|---|---|---|---|---|---|---|"
+    "| work | setting | who | median, s | times ours (quartiles) | first turn, s | value |"
+    " from ours | peak, MiB |\n"
+    "|---|---|---|---|---|---|---|---|---|"
 )
 
 
 def row(result: Result) -> str:
     """A line of the table."""
     low, middle, high = result.relative
+    peak = "" if result.peak is None else f"{result.peak / 2**20:.1f}"
     return (
         f"| {result.work} | {result.setting} | {result.contestant} | {result.median:.4g} |"
         f" {middle:.2f} ({low:.2f} to {high:.2f}) | {result.first:.2g} | {result.value:.6g} |"
+        f" {result.difference:.0e} | {peak} |"
     )
 
 
 def write(
     folder: Path, found: Sequence[Result], machine: Mapping[str, Any], notes: Sequence[str]
 ) -> None:
-    """``results.json``, ``results.md`` and the figures."""
+    """``results.json`` and ``results.md``."""
     folder.mkdir(parents=True, exist_ok=True)
     content = {"machine": machine, "notes": notes, "results": [asdict(one) for one in found]}
-    (folder / "results.json").write_text(json.dumps(content, indent=1) + "\n")
+    unfinished = folder / "results.json.part"
+    unfinished.write_text(json.dumps(content, indent=1) + "\n")
+    unfinished.replace(folder / "results.json")  # whoever is stopped here leaves a whole file
     about = ", ".join(f"{name} {value}" for name, value in machine.items())
     lines = [about, "", HEAD, *(row(one) for one in found), "", *(f"- {note}" for note in notes)]
     (folder / "results.md").write_text("\n".join(lines) + "\n")
+
+
+def draw(folder: Path, found: Sequence[Result]) -> None:
+    """The figures."""
     beside = [one for one in found if one.work != "growth"]
     if beside:
         _beside(beside).savefig(folder / "beside.png", dpi=100)

@@ -20,12 +20,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import cnf_2d
+import cuda_graphs
 import latent_ode
 import mnist_odenet
 import ode_demo
@@ -33,14 +34,19 @@ import plain_solve
 import torch
 import torchdiffeq
 import van_der_pol
+from cuda_graphs import as_graphs
 from peers.peer import PEERS, Peer, PeerError, described, interpreter
 from plain_solve import Problem
-from results import HEAD, Result, results, row, write
+from results import COMPILED, CUDA_GRAPHS, HEAD, OURS, Result, draw, results, row, write
 from side_by_side import Timing, Work, add_device_option, machine, take_turns, timed
 
 from node_cli import __version__
 from node_cli.schema.adjoint import ADJOINT_MODES
-from node_cli.solving import SolveSpec
+from node_cli.solving.compilation import told
+from node_cli.training.exact_kernels import exact_kernels
+
+# Seconds and value of a turn.
+Turn = Callable[[int], tuple[float, float]]
 
 WARM_UP = 2
 # On a CPU a larger plain solve (batch * dimension^2) takes minutes.
@@ -51,12 +57,19 @@ def main() -> None:
     arguments = _arguments()
     _hold_to(arguments.threads)
     torch.set_default_device(arguments.device)  # of all tensors that are made here
+    if "graphs" in arguments.compile:
+        cuda_graphs.register()
+    with exact_kernels():  # as in training
+        _measure(arguments)
+
+
+def _measure(arguments: argparse.Namespace) -> None:
     pythons = dict(pair.split("=", 1) for pair in arguments.python)
     about = {
         "system": f"{platform.machine()} {platform.system()}, {machine(arguments.device)}",
         "node-cli": __version__,
         "torchdiffeq": torchdiffeq.__version__,
-        "compile": arguments.compile,
+        "compile": " ".join(arguments.compile),
         "seconds": "of the CPU" if arguments.cpu_time else "of the clock",
     }
     print(", ".join(f"{name} {value}" for name, value in about.items()))
@@ -67,12 +80,16 @@ def main() -> None:
         if name in NEED_EXAMPLES and arguments.examples is None:
             _note(notes, f"{name} is left out: it needs --examples")
             continue
-        for work in WORKS[name](arguments):
-            timings = _compare(work, arguments, pythons, about, notes)
-            for result in results(name, work.settings, timings):
+        for work in _works(name, arguments):
+            timings, peaks = _compare(work, arguments, pythons, about, notes)
+            for result in results(name, work.settings, timings, peaks):
                 found.append(result)
                 print(row(result), flush=True)
+            write(arguments.out, found, about, notes)  # what is stopped loses nothing
+    for why in cuda_graphs.refused:
+        _note(notes, f"a CUDA graph was not recorded: {why}")
     write(arguments.out, found, about, notes)
+    draw(arguments.out, found)
     print(f"written to {arguments.out}")
 
 
@@ -86,7 +103,8 @@ def _arguments() -> argparse.Namespace:
     add("--turns", type=int, help="timed turns of each work (10; --quick: 3)")
     add("--threads", type=int, default=torch.get_num_threads())
     add("--cpu-time", action="store_true", help="seconds of the CPU, for a machine that is shared")
-    add("--compile", choices=("off", "step", "auto"), default="off", help="of our solves")
+    ways = "of our solves; several: ours in each of these ways, beside the first"
+    add("--compile", nargs="+", choices=list(WAYS), default=["off"], metavar="WAY", help=ways)
     add("--adjoint", nargs="+", choices=ADJOINT_MODES, default=["direct", "full"], help="ours")
     peers = f"of {', '.join(PEERS)} (default: all; none: left out)"
     add("--peers", nargs="*", choices=PEERS, default=PEERS, metavar="PEER", help=peers)
@@ -97,8 +115,10 @@ def _arguments() -> argparse.Namespace:
     arguments = parser.parse_args()
     if arguments.cpu_time and arguments.device != "cpu":
         parser.error("--cpu-time says nothing of work on a GPU; leave it out")
-    if arguments.compile != "off" and "compile" not in {one.name for one in fields(SolveSpec)}:
-        parser.error("--compile: our solves have no such setting yet; leave it out")
+    if "graphs" in arguments.compile and not arguments.device.startswith("cuda"):
+        parser.error("--compile graphs are CUDA graphs; give --device cuda, or off or step")
+    if len(set(arguments.compile)) < len(arguments.compile):
+        parser.error("--compile: one of the ways is there twice")
     for pair in arguments.python:
         if pair.partition("=")[0] not in PEERS or not pair.partition("=")[2]:
             parser.error(f"--python: {pair} is not PEER=PATH with a peer of {', '.join(PEERS)}")
@@ -116,7 +136,20 @@ def _arguments() -> argparse.Namespace:
 
 def _ours(arguments: argparse.Namespace) -> dict[str, Any]:
     """Further settings of our solves."""
-    return {} if arguments.compile == "off" else {"compile": arguments.compile}
+    (way,) = arguments.compile
+    return {} if way == "off" else {"compile": "step"}
+
+
+def _works(name: str, arguments: argparse.Namespace) -> Iterator[Work]:
+    """With a step of ours for each of the ways to compile."""
+    ways: list[str] = arguments.compile
+    each = (argparse.Namespace(**vars(arguments) | {"compile": [way]}) for way in ways)
+    for works in zip(*map(WORKS[name], each), strict=True):
+        steps = {}
+        for way, work in zip(ways, works, strict=True):
+            step = work.steps[OURS]
+            steps[WAYS[way] if steps else OURS] = as_graphs(step) if way == "graphs" else step
+        yield replace(works[0], steps=works[0].steps | steps)
 
 
 def _hold_to(threads: int) -> None:
@@ -133,12 +166,21 @@ def _compare(
     pythons: dict[str, str],
     about: dict[str, Any],
     notes: list[str],
-) -> dict[str, Timing]:
-    """All contestants in turns; peers that cannot are left out."""
+) -> tuple[dict[str, Timing], dict[str, int]]:
+    """All contestants in turns, and what memory of a GPU they took; who cannot is left out."""
     clock = "process_time" if arguments.cpu_time else "perf_counter"
     contestants = {name: timed(step, getattr(time, clock)) for name, step in work.steps.items()}
+    peaks: dict[str, int] = {}
+    if arguments.device.startswith("cuda"):
+        contestants = {name: _with_peak(name, turn, peaks) for name, turn in contestants.items()}
     turns: int = arguments.turns
+
+    def say(text: str, stays: bool) -> None:
+        if stays:
+            _note(notes, text)
+
     with ExitStack() as running:
+        running.enter_context(told(say))
         folder = running.enter_context(described(work, WARM_UP + turns, arguments.device, clock))
         for name in arguments.peers:
             try:
@@ -151,10 +193,23 @@ def _compare(
                 continue
             about[name] = peer.version
             contestants[name] = _after(first, peer)
-        return take_turns(contestants, turns, WARM_UP)
+        return take_turns(contestants, turns, WARM_UP), peaks
 
 
-def _after(first: tuple[float, float], peer: Peer) -> Callable[[int], tuple[float, float]]:
+def _with_peak(name: str, turn: Turn, peaks: dict[str, int]) -> Turn:
+    """The turn, with the memory that it took at once in ``peaks``."""
+
+    def run(number: int) -> tuple[float, float]:
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        found = turn(number)
+        peaks[name] = torch.cuda.max_memory_allocated() - before
+        return found
+
+    return run
+
+
+def _after(first: tuple[float, float], peer: Peer) -> Turn:
     """The turns of a peer that has had its first one."""
     return lambda number: peer.turn(number) if number else first
 
@@ -210,8 +265,8 @@ def _growth(arguments: argparse.Namespace) -> Iterator[Work]:
     """One setting at a time, with the gradient."""
     base = Problem()
     varied: dict[str, tuple[Any, ...]] = {
-        "batch": (16, 1024, 4096),
-        "dimension": (2, 64, 256),
+        "batch": (1, 16, 1024, 4096, 65_536),
+        "dimension": (2, 64, 256, 512),
         "tolerance": (1e-3, 1e-4, 1e-6),
         "T": (1.0, 2.0, 8.0),
     }
@@ -228,6 +283,7 @@ def _van_der_pol(arguments: argparse.Namespace) -> Iterator[Work]:
         yield van_der_pol.solving(largest_mu=largest, device=arguments.device, **_ours(arguments))
 
 
+WAYS = {"off": "ours, not compiled", "step": COMPILED, "graphs": CUDA_GRAPHS}
 WORKS: dict[str, Callable[[argparse.Namespace], Iterator[Work]]] = {
     "cnf-2d": _cnf,
     "latent-spirals": _latent,

@@ -19,6 +19,13 @@ Arrays = dict[str, np.ndarray]
 Field = Callable[[Any, Any, Any], Any]
 
 
+def lacks(device: str) -> str | None:
+    """Why it does not compute on a device; None: it does."""
+    if device == "cpu" or jax.default_backend() == "gpu":
+        return None
+    return f"jax {jax.__version__} has no GPU, only {jax.default_backend()}; install jax[cuda13]"
+
+
 def solver(settings: dict[str, Any]) -> Callable[[Field, Any, Array, Any], Any]:
     """The states at the times, by dopri5 with the settings' tolerances and gradients."""
     control = diffrax.PIDController(rtol=settings["rtol"], atol=settings["atol"])

@@ -33,10 +33,17 @@ def main() -> None:
     described = json.loads((folder / "work.json").read_text())
     if described["device"] == "cpu":
         os.environ["JAX_PLATFORMS"] = "cpu"
+    else:  # as ours there: in single precision, with memory as it is needed
+        os.environ["JAX_DEFAULT_MATMUL_PRECISION"] = "highest"
+        os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
     try:
         contestant = importlib.import_module(f"{peer}_peer")
     except ImportError as error:
         answer(missing=str(error))
+        return
+    lacks = contestant.lacks(described["device"]) if hasattr(contestant, "lacks") else None
+    if lacks is not None:
+        answer(missing=lacks)
         return
     make = contestant.WORKS.get(described["name"])
     step = None if make is None else make(described["settings"], given, described["device"])
