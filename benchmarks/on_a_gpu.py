@@ -40,12 +40,13 @@ from run import WORKS
 from node_cli.schema.adjoint import ADJOINT_MODES
 
 HERE = Path(__file__).parent
-MINUTES = 4.8
-# Seconds of the whole for each part; tests and preparations run at the same time.
-TESTS, MEMORY = 85.0, 50.0
-STEPS = {"cnf-2d": 35.0, "mnist-odenet": 30.0, "latent-spirals": 75.0}
-OTHER = 30.0
-WAITS = 10.0  # for a part to end by itself
+# Seconds of each part, beside what those before have left; the preparations run with the tests.
+TESTS, MEMORY = 75.0, 50.0
+# Those of the steps of each work, and their turns.
+STEPS = {"cnf-2d": (45.0, 10), "mnist-odenet": (35.0, 10), "latent-spirals": (80.0, 3)}
+OTHER = (45.0, 3)
+MINUTES = (TESTS + MEMORY + sum(limit for limit, _ in STEPS.values())) / 60
+WAITS = 5.0  # for a part to end by itself
 AGREES = 0.01  # losses, relative
 PACKAGES = ("torchdiffeq", "diffrax", "jax", "jaxlib", "triton", "numpy")
 
@@ -111,7 +112,7 @@ class Running:
         if code == 0:
             self._part.ends("passed", *lines[-1:])
         elif code is None:
-            self._part.ends("stopped", *lines[-5:], f"its limit is {self._part.limit:g} s")
+            self._part.ends("stopped", *lines[-5:], f"its limit is {self._part.limit:.3g} s")
         else:
             self._part.ends("failed", *lines[-15:], f"exit code {code}")
 
@@ -130,6 +131,7 @@ def main() -> int:
     arguments = _arguments()
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # parts too, also in the background
     machine = _machine(arguments.device)
     print(", ".join(f"{name} {value}" for name, value in machine.items()), flush=True)
     on_gpu = arguments.device != "cpu"
@@ -137,7 +139,7 @@ def main() -> int:
     names: list[str] = arguments.only
     pytest = [sys.executable, "-m", "pytest", "-m", "cuda", "-q", "-p", "no:cacheprovider"]
     tests = Part("tests", [*pytest, *arguments.tests], TESTS * share)
-    steps = [_steps(arguments, name, STEPS.get(name, OTHER) * share) for name in names]
+    steps = [_steps(arguments, name, share) for name in names]
     memory = _memory(arguments, MEMORY * share)
     parts = [tests, *steps, memory]
     with tempfile.TemporaryDirectory() as compiled:
@@ -147,11 +149,14 @@ def main() -> int:
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         }
         prepared = [_prepared(part, out) for part in steps] if on_gpu else []
-        for one in [*prepared, tests]:  # what fails in a preparation is told where it is measured
+        for one in prepared:  # what fails in it is told where it is measured
             one.limit = tests.limit
         _run_together([*prepared, tests], out, environment)
+        left = tests.limit - max(one.seconds for one in [*prepared, tests])
         for part in [*steps, memory] if on_gpu else steps:
+            part.limit += max(left, 0.0)
             _run_together([part], out, environment)
+            left = part.limit - part.seconds
     if not on_gpu:
         memory.ends("left out", "only torch on a GPU tells the peak memory of a step")
     found, notes = _gathered([*steps, memory], out)
@@ -170,10 +175,10 @@ def _arguments() -> argparse.Namespace:
     add("--device", choices=("cuda", "cpu"), default="cuda", help="cpu: to try the script out")
     add("--only", nargs="+", choices=list(WORKS), default=list(STEPS), metavar="WORK")
     add("--tests", nargs="+", default=["tests/cuda"], metavar="PATH", help="of those for a GPU")
-    add("--turns", type=int, default=5, help="timed turns of each work (default: 5)")
+    add("--turns", type=int, help="timed turns of each work (default: 10, of long ones 3)")
     add("--compile", nargs="+", default=None, help="as of run.py (default: all; cpu: off step)")
     add("--peers", nargs="*", default=["diffrax"], help="as of run.py (default: diffrax)")
-    add("--minutes", type=float, default=MINUTES, help=f"by which limits go (default: {MINUTES})")
+    add("--minutes", type=float, default=MINUTES, help=f"by which limits go (default: {MINUTES:g})")
     arguments = parser.parse_args()
     if arguments.device == "cuda" and not torch.cuda.is_available():
         parser.error("there is no GPU that torch can use; --device cpu tries the script out")
@@ -182,6 +187,8 @@ def _arguments() -> argparse.Namespace:
     if arguments.out is None:
         arguments.out = Path("outputs/benchmarks") / f"gpu_{datetime.now():%Y-%m-%d_%H-%M-%S}"
     arguments.out = arguments.out.absolute()
+    if arguments.out.is_dir() and any(arguments.out.iterdir()):
+        parser.error(f"--out: {arguments.out} has files in it; give a new folder")
     return arguments
 
 
@@ -206,11 +213,13 @@ def _measuring(arguments: argparse.Namespace, *further: str) -> list[str]:
     return command
 
 
-def _steps(arguments: argparse.Namespace, name: str, limit: float) -> Part:
+def _steps(arguments: argparse.Namespace, name: str, share: float) -> Part:
     """A work by all contestants."""
-    given = ["--only", name, "--turns", str(arguments.turns), "--compile", *arguments.compile]
+    limit, turns = STEPS.get(name, OTHER)
+    turns = arguments.turns or turns
+    given = ["--only", name, "--turns", str(turns), "--compile", *arguments.compile]
     command = _measuring(arguments, *given, "--peers", *arguments.peers)
-    return Part(name, [*command, "--out", str(arguments.out / name)], limit)
+    return Part(name, [*command, "--out", str(arguments.out / name)], limit * share)
 
 
 def _memory(arguments: argparse.Namespace, limit: float) -> Part:

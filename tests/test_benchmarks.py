@@ -144,6 +144,35 @@ def test_the_script_for_a_gpu_tells_what_fails_and_goes_on(tmp_path):
     assert "| cnf-2d | failed |" in table
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--device", "cuda"], "there is no GPU that torch can use; --device cpu"),
+        (["--device", "cpu", "--out", str(RUN.parent)], "has files in it; give a new folder"),
+        (["--device", "cpu", "--only", "cnf"], "invalid choice: 'cnf'"),
+    ],
+)
+def test_what_the_script_for_a_gpu_cannot_do_is_said(script, arguments, said, monkeypatch, capsys):
+    on_a_gpu = script("on_a_gpu")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(sys, "argv", [str(ON_A_GPU), *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        on_a_gpu.main()
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_preparations_leave_what_is_compiled_and_nothing_else(script, monkeypatch, tmp_path):
+    on_a_gpu = script("on_a_gpu")
+    words = ["--device", "cpu", "--out", str(tmp_path), "--only", "solve"]
+    monkeypatch.setattr(sys, "argv", [str(ON_A_GPU), *words])
+    part = on_a_gpu._steps(on_a_gpu._arguments(), "solve", 1.0)
+    command = on_a_gpu._prepared(part, tmp_path).command
+    differ = [pair for pair in zip(part.command, command, strict=True) if len(set(pair)) == 2]
+    folders = (str(tmp_path / "solve"), str(tmp_path / "solve-prepared"))
+    assert differ == [("3", "1"), folders]
+
+
 def test_a_part_that_fails_or_does_not_end_is_told(script, tmp_path):
     on_a_gpu = script("on_a_gpu")
     python = [sys.executable, "-c"]
