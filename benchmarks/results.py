@@ -181,16 +181,19 @@ def _beside(found: Sequence[Result]) -> Figure:
 def _growth(found: Sequence[Result]) -> Figure:
     """Seconds against each of the settings that was varied alone."""
     base = found[0].settings
-    figure = Figure(figsize=(8, 6), layout="constrained")
-    for axes, key in zip(
-        figure.subplots(2, 2).flat, ("batch", "dimension", "tolerance", "T"), strict=True
-    ):
+    keys = [key for key in base if len({one.settings[key] for one in found}) > 1]
+    rows, columns = (len(keys) + 1) // 2, min(len(keys), 2)
+    figure = Figure(figsize=(4 * columns, 3 * rows), layout="constrained")
+    for axes, key in zip(figure.subplots(rows, columns, squeeze=False).flat, keys, strict=False):
         alone = [
             one
             for one in found
             if all(value == base[name] for name, value in one.settings.items() if name != key)
         ]
         _lines(axes, alone, key)
+    figure.axes[0].legend(fontsize=8)
+    for axes in figure.axes[len(keys) :]:
+        axes.remove()
     return figure
 
 
@@ -200,11 +203,9 @@ def _lines(axes: Axes, found: Sequence[Result], key: str) -> None:
         axes.plot(*zip(*pairs, strict=True), "o-", label=name, color=_COLOURS.get(name), ms=4)
     axes.set(xscale="log", yscale="log", xlabel=key, ylabel="seconds, solve and gradient")
     values = sorted({one.settings[key] for one in found})
-    axes.set_xticks(values, [f"{value:g}" for value in values])
+    axes.set_xticks(values, [f"{value:g}" for value in values], fontsize=8)
     axes.xaxis.minorticks_off()
     axes.grid(alpha=0.3)
-    if key == "batch":
-        axes.legend(fontsize=8)
 
 
 def _names(found: Iterable[Result]) -> list[str]:

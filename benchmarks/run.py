@@ -106,6 +106,10 @@ def _arguments() -> argparse.Namespace:
     ways = "of our solves; several: ours in each of these ways, beside the first"
     add("--compile", nargs="+", choices=list(WAYS), default=["off"], metavar="WAY", help=ways)
     add("--adjoint", nargs="+", choices=ADJOINT_MODES, default=["direct", "full"], help="ours")
+    varied = f"what growth varies, of {', '.join(VARIED)} (default: all)"
+    add(
+        "--vary", nargs="+", choices=list(VARIED), default=list(VARIED), metavar="NAME", help=varied
+    )
     peers = f"of {', '.join(PEERS)} (default: all; none: left out)"
     add("--peers", nargs="*", choices=PEERS, default=PEERS, metavar="PEER", help=peers)
     own = "the Python of a peer that has an environment of its own; may be given again"
@@ -264,15 +268,9 @@ def _solve(arguments: argparse.Namespace) -> Iterator[Work]:
 def _growth(arguments: argparse.Namespace) -> Iterator[Work]:
     """One setting at a time, with the gradient."""
     base = Problem()
-    varied: dict[str, tuple[Any, ...]] = {
-        "batch": (1, 16, 1024, 4096, 65_536),
-        "dimension": (2, 64, 256, 512),
-        "tolerance": (1e-3, 1e-4, 1e-6),
-        "T": (1.0, 2.0, 8.0),
-    }
     chosen = [base]
-    for key, values in varied.items():
-        given = values[-1:] if arguments.quick else values
+    for key in arguments.vary:
+        given = VARIED[key][-1:] if arguments.quick else VARIED[key]
         chosen += [replace(base, **{key: value}) for value in given]
     for problem in chosen:
         yield plain_solve.solving(problem, True, arguments.device, **_ours(arguments))
@@ -283,6 +281,13 @@ def _van_der_pol(arguments: argparse.Namespace) -> Iterator[Work]:
         yield van_der_pol.solving(largest_mu=largest, device=arguments.device, **_ours(arguments))
 
 
+# What growth varies.
+VARIED: dict[str, tuple[Any, ...]] = {
+    "batch": (1, 16, 1024, 4096, 65_536),
+    "dimension": (2, 64, 256, 512),
+    "tolerance": (1e-3, 1e-4, 1e-6),
+    "T": (1.0, 2.0, 8.0),
+}
 WAYS = {"off": "ours, not compiled", "step": COMPILED, "graphs": CUDA_GRAPHS}
 WORKS: dict[str, Callable[[argparse.Namespace], Iterator[Work]]] = {
     "cnf-2d": _cnf,
