@@ -149,7 +149,7 @@ def _sweep(flags: Flags, conf: Path, catalogue: Catalogue, traced: bool) -> int:
 
     def run_cells(cell: Cell) -> None:
         with hydra_explained(flags.overrides, catalogue):
-            hand_over_sweep(flags, conf, cell)
+            hand_over_sweep(flags, conf, catalogue.groups, cell)
 
     return run_sweep(plan, run_cells)
 

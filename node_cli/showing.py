@@ -6,12 +6,11 @@ from argparse import Namespace
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hydra import initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf, flag_override
 from omegaconf.errors import OmegaConfBaseException
 
+from node_cli.command_line.choice_loader import initialized_hydra
 from node_cli.command_line.completion import print_candidates
 from node_cli.command_line.composition import composer, hydra_explained, search_path
 from node_cli.command_line.flags import Flags, flag_parser
@@ -46,7 +45,7 @@ def _show(flags: Flags, conf: Path, catalogue: Catalogue) -> None:
             with composer(conf, flags.config_dir, catalogue) as composed:
                 composed(flags.overrides)
         with hydra_explained(flags.overrides, catalogue):
-            _show_of_hydra(flags, conf)
+            _show_of_hydra(flags, conf, catalogue)
     else:
         with composer(conf, flags.config_dir, catalogue) as composed:
             if flags.multirun:
@@ -79,11 +78,9 @@ def _show_sweep(
             print(f"---\n# ... and {plan.cells - CELLS_SHOWN} more cells")
 
 
-def _show_of_hydra(flags: Flags, conf: Path) -> None:
+def _show_of_hydra(flags: Flags, conf: Path, catalogue: Catalogue) -> None:
     overrides = [*flags.overrides, *search_path(flags.config_dir)]
-    with initialize_config_dir(str(conf), version_base="1.3", job_name="node-train"):
-        hydra = GlobalHydra.instance().hydra
-        assert hydra is not None
+    with initialized_hydra(conf, catalogue.groups) as hydra:
         if flags.hydra_help:
             hydra.hydra_help("config", flag_parser(), Namespace(overrides=[]))
         elif flags.shell_completion:

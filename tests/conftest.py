@@ -9,12 +9,14 @@ import gc
 import pytest
 import torch
 from commands import run_here
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra_files import files_read_once
 
 from node_cli.cli import node_train as node_train_function
+from node_cli.command_line.choice_loader import initialized_hydra
 from node_cli.command_line.composition import validate_composed
 from node_cli.command_line.overrides import with_aliases
+from node_cli.schema.catalogue import Catalogue
 from node_cli.schema.location import conf_dir
 
 
@@ -47,8 +49,10 @@ def _no_waiting_for_the_disk():
 def config_of():
     """The validated config of some overrides, as the command line composes it."""
 
+    groups = Catalogue([conf_dir()]).groups
+
     def config_of(*overrides):
-        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        with initialized_hydra(conf_dir(), groups):
             return validate_composed(compose("config", with_aliases(overrides)))
 
     return config_of

@@ -1,13 +1,13 @@
 """Hydra reads all of its files anew for each config; tests compose thousands."""
 
 import pickle
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
 from hydra._internal.config_repository import ConfigRepository
-from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra.core.object_type import ObjectType
 
+from node_cli.command_line import choice_loader
 from node_cli.schema.location import conf_dir
 
 
@@ -18,10 +18,13 @@ def files_read_once():
 
     def load_config(repository, config_path):
         source = repository._find_object_source(config_path, ObjectType.CONFIG)
-        if isinstance(source, FileConfigSource):
+        # Hydra may import the classes of its sources anew: they are known by their scheme.
+        if source is None:
+            stays = False
+        elif source.scheme() == "file":
             stays = source.path == str(conf_dir())
         else:
-            stays = source is not None and config_path.startswith("hydra/")
+            stays = config_path.startswith("hydra/")
         if not stays:
             return read(repository, config_path)
         key = (source.full_path(), config_path)
@@ -29,5 +32,22 @@ def files_read_once():
             kept[key] = pickle.dumps(read(repository, config_path))
         return pickle.loads(kept[key])
 
-    with patch.object(ConfigRepository, "load_config", load_config):
+    chosen = _ChosenOfTheTree()
+    with ExitStack() as patched:
+        patched.enter_context(patch.object(ConfigRepository, "load_config", load_config))
+        patched.enter_context(patch.object(choice_loader, "nothing_kept", lambda: chosen))
         yield
+
+
+class _ChosenOfTheTree(dict):
+    """The choices of members that are all files of the config tree; others may change."""
+
+    def __setitem__(self, key, content):
+        _name, _mode, *choices = key
+        if all(_is_of_the_tree(word) for word in choices):
+            super().__setitem__(key, content)
+
+
+def _is_of_the_tree(choice):
+    group, _, members = choice.partition("=")
+    return all((conf_dir() / group / f"{name}.yaml").is_file() for name in members.split(","))

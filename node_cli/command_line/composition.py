@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra.errors import HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from node_cli.command_line.choice_loader import initialized_hydra
 from node_cli.command_line.hydra_settings import check_folders, refuse_references
 from node_cli.command_line.overrides import check, quoted
 from node_cli.errors import ConfigError
@@ -65,7 +66,7 @@ def composer(
                 raise
         return config
 
-    with initialize_config_dir(str(conf), version_base="1.3", job_name="node-train"):
+    with initialized_hydra(conf, catalogue.groups):
         yield composed
 
 

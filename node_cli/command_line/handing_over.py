@@ -7,20 +7,19 @@ a parser that Python 3.14 refuses to build.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from hydra import initialize_config_dir
 from hydra._internal.callbacks import Callbacks
 from hydra._internal.hydra import Hydra
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import configure_log, run_job
 from hydra.types import HydraContext, RunMode
 from omegaconf import DictConfig, OmegaConf
 
+from node_cli.command_line.choice_loader import initialized_hydra
 from node_cli.command_line.composition import search_path
 from node_cli.command_line.flags import Flags
 from node_cli.command_line.fresh_folder import register_fresh_folder
@@ -36,7 +35,7 @@ def hand_over_run(config: DictConfig, conf: Path, job: Callable[[DictConfig], An
         conf: the folder of the config tree.
         job: called with the config of the run.
     """
-    with _hydra(conf) as hydra:
+    with _hydra(conf, ()) as hydra:
         OmegaConf.clear_cache(config)  # of names of folders that were only looked at
         config.hydra.mode = RunMode.RUN
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
@@ -48,28 +47,26 @@ def hand_over_run(config: DictConfig, conf: Path, job: Callable[[DictConfig], An
         _ = done.return_value  # raises what the job raised
 
 
-def hand_over_sweep(flags: Flags, conf: Path, job: Callable[[DictConfig], Any]) -> None:
+def hand_over_sweep(
+    flags: Flags, conf: Path, groups: Collection[str], job: Callable[[DictConfig], Any]
+) -> None:
     """Let Hydra do the same for each cell of a sweep.
 
     Args:
         flags: the command line.
         conf: the folder of the config tree.
+        groups: that there are.
         job: called with the config of each run.
     """
     overrides = [*flags.overrides, *search_path(flags.config_dir), "hydra.mode=MULTIRUN"]
-    with _hydra(conf) as hydra:
+    with _hydra(conf, groups) as hydra:
         hydra.multirun(_CONFIG, job, overrides)
 
 
 @contextmanager
-def _hydra(conf: Path) -> Iterator[Hydra]:
+def _hydra(conf: Path, groups: Collection[str]) -> Iterator[Hydra]:
     register_fresh_folder(claim=True)
-    with (
-        initialize_config_dir(str(conf), version_base="1.3", job_name="node-train"),
-        process_as_it_was(),
-    ):
-        hydra = GlobalHydra.instance().hydra
-        assert hydra is not None
+    with initialized_hydra(conf, groups) as hydra, process_as_it_was():
         yield hydra
 
 

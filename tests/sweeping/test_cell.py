@@ -7,10 +7,11 @@ import signal
 import weakref
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf, open_dict
 
+from node_cli.command_line.choice_loader import initialized_hydra
 from node_cli.command_line.folder_name import register_differing
 from node_cli.command_line.fresh_folder import register_fresh_folder
 from node_cli.errors import CheckpointError, ConfigError, DataError, Interrupted
@@ -31,7 +32,7 @@ def cell(tmp_path, monkeypatch):
         folder = tmp_path / "0_seed=1"
         (folder / ".hydra").mkdir(parents=True, exist_ok=True)
         (folder / ".hydra" / "overrides.yaml").write_text(OmegaConf.to_yaml(list(words)))
-        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        with initialized_hydra(conf_dir(), ()):
             config = compose("config", list(words), return_hydra_config=True)
         with open_dict(config):
             config.hydra.runtime.output_dir = str(folder)
