@@ -101,7 +101,9 @@ class DoublePendulum(MechanicalSystem):
     def mass_slope(self, q: Floats, v: Floats) -> Floats:
         """Likewise."""
         slope = -self._coupling * np.sin(q[..., 0] - q[..., 1]) * v[..., 0] * v[..., 1]
-        return np.stack((slope, -slope), axis=-1)
+        both = np.empty((*slope.shape, 2))
+        both[..., 0], both[..., 1] = slope, -slope
+        return both
 
     def potential(self, q: Floats) -> Floats:
         """0 where both are level with the pivot."""
@@ -118,8 +120,10 @@ class DoublePendulum(MechanicalSystem):
 
     @staticmethod
     def _matrix(diagonal: tuple[float, float], other: Floats) -> Floats:
-        first, second = (np.full_like(other, value) for value in diagonal)
-        return np.stack((np.stack((first, other), -1), np.stack((other, second), -1)), axis=-2)
+        matrix = np.empty((*other.shape, 2, 2))
+        matrix[..., 0, 0], matrix[..., 1, 1] = diagonal
+        matrix[..., 0, 1] = matrix[..., 1, 0] = other
+        return matrix
 
 
 class Bodies(MechanicalSystem):

@@ -117,7 +117,7 @@ class MechanicalSystem(System):
 
     def derivative(self, y: Floats) -> Floats:
         """By Lagrange's equation, ``d(M v)/dt = force + gradient of the kinetic energy``."""
-        q, second = np.split(y, 2, axis=-1)
+        q, second = _halves(y)
         masses = self.masses(q)
         v = second if self.velocities else _solve(masses, second)
         change = self.force(q) + self.mass_slope(q, v)  # of the momenta
@@ -132,7 +132,7 @@ class MechanicalSystem(System):
 
     def energy(self, y: Floats) -> Floats:
         """H."""
-        q, second = np.split(y, 2, axis=-1)
+        q, second = _halves(y)
         masses = self.masses(q)
         v = second if self.velocities else _solve(masses, second)
         kinetic: Floats = 0.5 * (v * _times(masses, v)).sum(axis=-1)
@@ -145,13 +145,18 @@ def uniform(low: float, high: float, shape: Sequence[int], stream: torch.Generat
     return low + (high - low) * numbers
 
 
+def _halves(y: Floats) -> tuple[Floats, Floats]:
+    middle = y.shape[-1] // 2
+    return y[..., :middle], y[..., middle:]
+
+
 def _solve(matrix: Floats, vector: Floats) -> Floats:
     solved: Floats = np.linalg.solve(matrix, vector[..., None])[..., 0].astype(np.float64)
     return solved
 
 
 def _times(matrix: Any, vector: Floats) -> Floats:
-    if np.isscalar(matrix):
+    if isinstance(matrix, float):
         return np.zeros_like(vector)
     product: Floats = (matrix @ vector[..., None])[..., 0]
     return product
