@@ -34,5 +34,6 @@ def curves_by_epoch(
     axis.set_ylabel(ylabel)
     axis.set_title(title)
     axis.grid(alpha=0.3)
-    axis.legend()
+    if axis.lines:
+        axis.legend()
     return figure

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from node_cli.figures.canvas import lay_out
 from node_cli.figures.comparison import Line, View, bars, dots, views
 from node_cli.plain_text import one_line, shortened
 from node_cli.report.columns import ERROR, column
@@ -31,6 +32,9 @@ class Chart:
     name: str
     figure: Figure
     caption: str
+
+    def __post_init__(self) -> None:
+        lay_out(self.figure)
 
     @cached_property
     def svg(self) -> bytes:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from node_cli.figures.canvas import new_figure
+from node_cli.figures.canvas import lay_out, new_figure
 from node_cli.figures.confusion import confusion_matrix
 from node_cli.figures.curves import curves_by_epoch
 from node_cli.figures.panels import Panel, panels
@@ -39,6 +39,26 @@ def test_curves_start_at_epoch_one_and_skip_absent_tags():
         line.get_label(): (list(line.get_xdata()), list(line.get_ydata())) for line in axis.lines
     }
     assert drawn == {"A": ([1, 2], [1.0, 2.0]), "B": ([2], [5.0])}
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_run_without_a_history_has_empty_curves_and_no_legend():
+    for history in ([], [{"a": 1.0}]):
+        axis = curves_by_epoch(history, {"b": "B"}, "y", "t").axes[0]
+        assert not axis.lines
+        assert axis.get_legend() is None
+
+
+def test_parts_that_have_their_places_stay_there_in_each_picture():
+    figure, again = (curves_by_epoch([{"a": 1.0}], {"a": "A"}, "y", "t") for _ in range(2))
+    lay_out(figure)
+    place = figure.axes[0].get_position().bounds
+    pictures = [io.BytesIO(), io.BytesIO()]
+    for one, picture in zip((figure, again), pictures, strict=True):
+        one.savefig(picture, format="png")
+    assert pictures[0].getvalue() == pictures[1].getvalue()
+    figure.savefig(io.BytesIO(), format="svg")
+    assert figure.axes[0].get_position().bounds == place
 
 
 def test_panels_draw_a_line_for_each_group_and_leave_out_rows_without_the_columns():
