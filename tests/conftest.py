@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import gc
+from collections import Counter
 
 import pytest
 import torch
@@ -23,6 +24,13 @@ from node_cli.schema.location import conf_dir
 def pytest_runtest_setup(item):
     if item.get_closest_marker("cuda") and not torch.cuda.is_available():
         pytest.skip("no CUDA device")
+
+
+@pytest.hookimpl(tryfirst=True)  # whatever is left out afterwards, in the same order
+def pytest_collection_modifyitems(items):
+    """Begin with the files that hold most slow tests, so that none is left over for one worker."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 def pytest_collection_finish():
