@@ -86,3 +86,15 @@ def test_a_circle_would_be_seen():
 )
 def test_what_is_below_knows_nothing_of_what_is_above(below, never):
     assert f"node_cli.{never}" not in graph(package)[f"node_cli.{below}"]
+
+
+@pytest.mark.parametrize("library", ["scipy", "torchdiffeq"])
+def test_what_few_runs_need_is_imported_where_it_is_used(library):
+    """SciPy's solvers, which torchdiffeq imports too, take longer to import than all of ours."""
+    users = {path for path in PACKAGE.rglob("*.py") if f"from {library}" in path.read_text()}
+    assert users
+    for path in users:
+        first = [
+            node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ImportFrom)
+        ]
+        assert not any((node.module or "").partition(".")[0] == library for node in first), path

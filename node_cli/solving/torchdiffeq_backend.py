@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torchdiffeq import odeint, odeint_adjoint
 
 from node_cli.solving.counted_field import CountedField, SolvableField
 from node_cli.solving.failures import NotFiniteError, StepsError
@@ -48,6 +47,11 @@ def solve_by_torchdiffeq(
     Raises:
         SolverError: the solve cannot go on.
     """
+    from torchdiffeq import (
+        odeint,
+        odeint_adjoint,
+    )  # not before it is used: it imports SciPy's solvers
+
     _connect_callbacks(field, spec)
     method, options = _method(spec, t)
     arguments: dict[str, Any] = {
@@ -86,6 +90,8 @@ def integrate_scipy(
     Raises:
         SolverError: SciPy gave up.
     """
+    from torchdiffeq import odeint
+
     # SciPy wants times that increase; where all are the same there is nothing to solve.
     distinct = list(dict.fromkeys(times))
     if len(distinct) == 1:
