@@ -114,6 +114,13 @@ class FolderLock:
         return WritingError(f"{self._path} is a link or no file; remove it.")
 
 
+def remove_stale_lock(folder: Path) -> None:
+    """Remove the lock file of a process that was killed as it ended; one that is held stays."""
+    if (folder / LOCK_FILE).exists():
+        with suppress(HeldError, WritingError, OSError), FolderLock(folder):
+            pass
+
+
 def _locked(handle: int) -> bool:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -23,7 +23,7 @@ from node_cli.plain_text import plain_text
 from node_cli.plugins.in_use import check_recorded, records_of, require, use_plugins
 from node_cli.report.cell_table import cell_name
 from node_cli.report.record import read_record
-from node_cli.run_folder.folder_lock import HeldError
+from node_cli.run_folder.folder_lock import HeldError, remove_stale_lock
 from node_cli.run_folder.recorded_command import is_command_of
 from node_cli.run_folder.recorded_file import recorded_summary
 from node_cli.run_folder.recording import overrides_file, record_settings
@@ -85,6 +85,8 @@ class Cell:
             if summary is None or not done:
                 summary = self._run(config, folder, number, elsewhere)
                 self._run_here += 1
+            else:
+                remove_stale_lock(folder)
             return objectives_of(summary, config.objectives)
         except Interrupted:
             if not elsewhere:

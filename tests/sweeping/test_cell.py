@@ -15,7 +15,7 @@ from node_cli.command_line.choice_loader import initialized_hydra
 from node_cli.command_line.folder_name import register_differing
 from node_cli.command_line.fresh_folder import register_fresh_folder
 from node_cli.errors import CheckpointError, ConfigError, DataError, Interrupted
-from node_cli.run_folder.folder_lock import HeldError
+from node_cli.run_folder.folder_lock import FolderLock, HeldError
 from node_cli.schema.location import conf_dir
 from node_cli.sweeping.cell import Cell
 from node_cli.sweeping.plan import SweepPlan
@@ -133,21 +133,36 @@ def test_an_interrupt_in_this_process_ends_the_sweep(cell):
             cell(raising(Interrupted("stopped", 15)), launcher)
 
 
+DONE = {
+    "status": "finished",
+    "command": "node-train seed=1",
+    "best": {"value": 0.75, "goal": "max"},
+    "nfe": {"forward_mean": 20.0, "backward_mean": 0.0},
+    "memory": {"saved_bytes_peak": 1},
+    "seconds": 1.0,
+}
+
+
 def test_what_was_finished_is_not_run_again(cell, capsys):
-    done = {
-        "status": "finished",
-        "command": "node-train seed=1",
-        "best": {"value": 0.75, "goal": "max"},
-        "nfe": {"forward_mean": 20.0, "backward_mean": 0.0},
-        "memory": {"saved_bytes_peak": 1},
-        "seconds": 1.0,
-    }
     _, folder = cell(raising(RuntimeError("first")))
-    (folder / "summary.json").write_text(json.dumps(done))
+    (folder / "summary.json").write_text(json.dumps(DONE))
     result, _ = cell(raising(AssertionError("it must not run")))
     assert result == 0.25
-    assert summary_of(folder) == done
+    assert summary_of(folder) == DONE
     assert "cell 1 of 1 · seed=1 · finished before" in capsys.readouterr().out
+
+
+def test_the_lock_of_a_process_that_was_killed_as_it_ended_goes(cell):
+    _, folder = cell(raising(RuntimeError("first")))
+    (folder / "summary.json").write_text(json.dumps(DONE))
+    (folder / ".lock").write_text("{}")
+    result, _ = cell(raising(AssertionError("it must not run")))
+    assert result == 0.25
+    assert not (folder / ".lock").exists()
+    with FolderLock(folder):  # of a process that is there
+        result, _ = cell(raising(AssertionError("it must not run")))
+        assert result == 0.25
+        assert (folder / ".lock").exists()
 
 
 def test_another_run_is_never_overwritten(cell):
