@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 from node_cli.report.charts import Chart
 from node_cli.report.comparison import Comparison
@@ -29,13 +30,6 @@ def page(
         runs: the table of runs.
         charts: to show.
     """
-    environment = Environment(
-        loader=PackageLoader("node_cli.report", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     statuses = comparison.runs["status"].value_counts()
     # Each picture is a document of its own, so that the names inside of one do not meet another's.
     pictures: list[dict[str, Any]] = [
@@ -46,7 +40,7 @@ def page(
         }
         for chart in charts
     ]
-    return environment.get_template("page.html.jinja").render(
+    return _template().render(
         title=title,
         statuses=[f"{count} {status}" for status, count in statuses.items()],
         tables=[
@@ -55,3 +49,15 @@ def page(
         ],
         pictures=pictures,
     )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("node_cli.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.jinja")
