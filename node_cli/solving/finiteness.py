@@ -39,17 +39,16 @@ class FiniteSteps:
         self._method, self._reads_freely = method, reads_freely
         self._intervals = 0
         self._unread: list[tuple[float, float]] = []  # steps
-        self._alive: Tensor | None = None
-        self._finite: Tensor | None = None
+        self._finite: Tensor | int = 0
 
     def add(self, step: tuple[float, float], y: Tensor) -> None:
-        """Look at the state after one more step, which started and ended at these times."""
+        """Look at the state after one more step, which started and ended at these times.
+
+        What is not finite stays so in each step.
+        """
         self._unread.append(step)
         with torch.no_grad():
-            finite = torch.isfinite(y).all()
-            self._alive = finite if self._alive is None else self._alive & finite
-            counted = self._alive.long()
-            self._finite = counted if self._finite is None else self._finite + counted
+            self._finite = self._finite + torch.isfinite(y).all()
 
     def interval_ends(self) -> None:
         """Read the count after the first, second, fourth, eighth ... of the intervals.
@@ -67,8 +66,6 @@ class FiniteSteps:
         Raises:
             NotFiniteError: the state was not finite after some step.
         """
-        if self._finite is None:
-            return
         try:
             finite = int(self._finite)
         except RuntimeError as error:
@@ -82,4 +79,4 @@ class FiniteSteps:
                 f" {told_length(end - start)}: the state is no longer finite",
                 fixed=True,
             )
-        self._unread, self._finite = [], None
+        self._unread, self._finite = [], 0
