@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ class ChoiceLoader(ConfigLoaderImpl):
 
     def __init__(self, search_path: ConfigSearchPath, groups: Collection[str]) -> None:
         super().__init__(search_path)
-        self._groups, self._kept = groups, nothing_kept()
+        self._groups, self._kept = frozenset(groups), nothing_kept()
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_kept": {}}  # a launcher takes the loader to other processes
@@ -80,7 +80,9 @@ class ChoiceLoader(ConfigLoaderImpl):
             config = super()._load_configuration_impl(
                 config_name, list(choices), run_mode, from_shell, validate_sweep_overrides
             )
-            self._kept[key] = pickle.dumps(config)
+            # In the process of a launcher Hydra may have imported the class of a plugin twice.
+            with suppress(pickle.PicklingError):
+                self._kept[key] = pickle.dumps(config)
         self._apply_overrides_to_config([o for o in values if not o.is_sweep_override()], config)
         _tell_overrides(config, parsed)
         return config

@@ -96,3 +96,13 @@ def test_another_process_reads_the_files_itself():
         compose("config", ["seed=1"])
         assert hydra.config_loader._kept
         assert pickle.loads(pickle.dumps(hydra.config_loader))._kept == {}
+
+
+def test_what_cannot_be_kept_is_composed_again(loaded, monkeypatch):
+    def refuse(_config):
+        raise pickle.PicklingError("it's not the same object")
+
+    monkeypatch.setattr(choice_loader.pickle, "dumps", refuse)
+    with initialized_hydra(conf_dir(), GROUPS):
+        assert composed(["seed=1"]) == composed(["seed=1"])
+    assert len(loaded) == 2
