@@ -98,7 +98,7 @@ def start_backward(
         inputs = (start, *system.parameters)
         changes = gradients_of([slope], [of_f0], inputs)
     of_y0 = torch.zeros_like(y0) if changes[0] is None else changes[0].contiguous()
-    return (of_y0, *map(_added, sums, changes[1:]))
+    return (of_y0, *map(summed, sums, changes[1:]))
 
 
 def step_forward(
@@ -171,7 +171,7 @@ def step_backward(
         torch.zeros_like(like) if change is None else change.contiguous()
         for change, like in zip(changes[:first], inputs[:first], strict=True)
     ]
-    return (*of_inputs, *map(_added, sums, changes[first:]))
+    return (*of_inputs, *map(summed, sums, changes[first:]))
 
 
 def gradients_of(
@@ -198,7 +198,8 @@ def _end_of(system: StepSystem, clock: Tensor, y1: Tensor, stages: list[Tensor])
     return field.given(row_of(field.of_times(clock[HEAD : HEAD + 1] + clock[2]), 0), y1)
 
 
-def _added(total: Tensor, change: Tensor | None) -> Tensor:
+def summed(total: Tensor, change: Tensor | None) -> Tensor:
+    """A sum and what comes to it; None: nothing."""
     return total if change is None else total + change
 
 

@@ -14,6 +14,7 @@ from node_cli.models.mlp_field import MlpField
 from node_cli.models.model_with_units import ModelWithUnits
 from node_cli.models.ode_solve import OdeSolve
 from node_cli.solving import SolveSpec
+from node_cli.solving.compiled_module import call_for_points
 from node_cli.tasks.series.class_scores import class_head
 from node_cli.tasks.series.observed import Series
 from node_cli.tasks.series.recognition import Encoder, OdeRnnEncoder, Posterior, RecurrentEncoder
@@ -92,12 +93,17 @@ class LatentSeriesModel(ModelWithUnits, ABC):
     def decode(self, series: Series, z0: Tensor, posterior: Posterior) -> Reconstruction:
         """The same, from samples ``[K, B, L]`` of the latent state at time 0."""
         states, about_times = self.trajectories(series, z0)
-        mean = self.decoder(states)
+        mean = self._means(states)
         log_likelihood = about_times + gaussian_log_likelihood(
             series.values, mean, self.log_noise, series.observed
         )
         logits = None if self.head is None else self.head(z0)
         return Reconstruction(mean, log_likelihood, z0, posterior, logits)
+
+    def _means(self, states: Tensor) -> Tensor:
+        """What the decoder says at states ``[..., .]``."""
+        means: Tensor = self.decoder(states)
+        return means
 
     @abstractmethod
     def trajectories(self, series: Series, z0: Tensor) -> tuple[Tensor, Tensor]:
@@ -154,6 +160,11 @@ class LatentOde(LatentSeriesModel):
         until = until.squeeze(2) * (last >= 0)
         return states, (rate * observed).sum(dim=-1) - until
 
+    def _means(self, states: Tensor) -> Tensor:
+        if self.solve.spec.is_compiled:
+            return call_for_points(self.decoder, states, "the decoder")
+        return super()._means(states)
+
     @property
     def _log_time_scale(self) -> float:
         """Of the data: a rate is a number of points in a unit of the user's time."""
@@ -173,14 +184,16 @@ class LatentOde(LatentSeriesModel):
     def _from_zero(self, times: Tensor, z0: Tensor) -> list[Tensor]:
         with_zero = torch.cat((times.new_zeros(1), times)) if float(times[0]) != 0 else times
         parameters = [*self.field.parameters()]
+        points = z0.reshape(-1, z0.shape[-1])
         if self.intensity is None:
-            values = self.solve(self.field, z0, with_zero, parameters)
+            values = self.solve(self.field, points, with_zero, parameters)
         else:
             parameters += self.intensity.parameters()
-            start = (z0, z0.new_zeros(z0.shape[:2]))
+            start = (points, points.new_zeros(len(points)))
             values = self.solve(self._with_intensity, start, with_zero, parameters)
         parts = [values] if isinstance(values, Tensor) else list(values)
-        return [part[len(with_zero) - len(times) :] for part in parts]
+        at_times = (part[len(with_zero) - len(times) :] for part in parts)
+        return [part.reshape(len(times), *z0.shape[:2], *part.shape[2:]) for part in at_times]
 
     def _with_intensity(self, t: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         return self.field(t, state[0]), self._rate(state[0])
