@@ -7,14 +7,14 @@ turned, so that it says what it means.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, fx
 from torch._inductor.custom_graph_pass import CustomGraphPass, get_hash_for_files
 
-from node_cli.solving import kept_buffers
+import node_cli.solving.kept_buffers as kept_buffers
 
 _PERMUTE = torch.ops.aten.permute.default
 _UNSQUEEZE = torch.ops.aten.unsqueeze.default
@@ -41,7 +41,8 @@ class BatchLast(CustomGraphPass):
 def _to_be_turned(graph: fx.Graph) -> list[fx.Node]:
     nodes = [node for node in graph.nodes if _is_elementwise(node) and _is_matrix(node)]
     found = {node for node in nodes if _lies_turned(node)}
-    free = {node for node in nodes if node not in found and not _lies_along_rows(node)}
+    free = {node for node in nodes if node not in found and not _reads(node, _lies_along_rows)}
+    found |= {node for node in free if _reads(node, _lies_turned)}
     before = -1
     while before != len(found):
         before = len(found)
@@ -52,13 +53,18 @@ def _to_be_turned(graph: fx.Graph) -> list[fx.Node]:
     return [node for node in nodes if node in found]
 
 
-def _lies_along_rows(node: fx.Node) -> bool:
-    """Whether it reads a matrix that does, and that is not computed element by element."""
+def _reads(node: fx.Node, lies: Callable[[fx.Node], bool]) -> bool:
+    """Whether it reads a matrix that lies so, and that is not computed element by element."""
     return any(
-        _shape(one) == _shape(node) and one.meta["val"].stride() == (_shape(one)[1], 1)
+        _shape(one) == _shape(node) and lies(one)
         for one in node.all_input_nodes
         if not _is_elementwise(one)
     )
+
+
+def _lies_along_rows(node: fx.Node) -> bool:
+    _, columns = _shape(node)
+    return bool(node.meta["val"].stride() == (columns, 1))
 
 
 def _shape(node: fx.Node) -> Sequence[int]:

@@ -89,6 +89,42 @@ def test_loops_over_other_matrices_stay():
     assert [node.target for node in traced.graph.nodes] == before
 
 
+def test_a_product_of_a_column_and_a_row_goes_with_what_lies_turned():
+    given = drawn(40, 1), drawn(3), drawn(40, 3, turned=True)
+    traced = make_fx(lambda a, b, c: (-(a * b)) * c, tracing_mode="fake")(*given)
+    BatchLast()(traced.graph)
+    traced.recompile()
+    shapes = [
+        tuple(node.meta["val"].shape)
+        for node in traced.graph.nodes
+        if node.target in (aten.mul.Tensor, aten.neg.default)
+    ]
+    assert shapes == [(3, 40)] * 3
+    torch.testing.assert_close(traced(*given), -(given[0] * given[1]) * given[2])
+
+
+def test_what_reads_a_matrix_along_rows_stays():
+    given = drawn(40, 3), drawn(3), drawn(40, 3, turned=True)
+    traced = make_fx(lambda a, b, c: (a * b, c * c), tracing_mode="fake")(*given)
+    BatchLast()(traced.graph)
+    first = next(node for node in traced.graph.nodes if node.target is aten.mul.Tensor)
+    assert tuple(first.meta["val"].shape) == (40, 3)
+
+
+def test_tanh_as_a_rational_function():
+    x = torch.cat([torch.linspace(-12, 12, 100_001), torch.logspace(-30, 0, 1001)])
+    traced = make_fx(torch.tanh, decomposition_table=Decompositions())(x)
+    assert aten.tanh.default not in {node.target for node in traced.graph.nodes}
+    exact = x.double().tanh()
+    where = exact != 0
+    error = (traced(x).double() - exact)[where] / exact[where]
+    assert error.abs().max() < 4e-7
+    ends = torch.tensor([torch.inf, -torch.inf, torch.nan, 0.0])
+    torch.testing.assert_close(traced(ends), ends.tanh(), equal_nan=True)
+    twice = make_fx(torch.tanh, decomposition_table=Decompositions())(x.double())
+    assert aten.tanh.default in {node.target for node in twice.graph.nodes}
+
+
 @pytest.mark.parametrize(
     "state",
     [

@@ -16,7 +16,7 @@ from node_cli.tasks.series.latent_series import (
 from node_cli.tasks.series.observed import ROLES, Series
 from node_cli.tasks.series.recognition import OdeRnnEncoder, Posterior, RecurrentEncoder
 from node_cli.tasks.series.schema import AutoregressiveConfig, LatentOdeConfig, RnnVaeConfig
-from node_cli.tasks.series.tanh_rnn import TanhRNN
+from node_cli.tasks.series.tanh_rnn import TanhRNN, tiny_as_zero
 
 SPEC = SolveSpec(rtol=1e-8, atol=1e-8)
 SHARED = {
@@ -90,6 +90,32 @@ def test_the_gradients_of_the_plain_recurrent_layer_are_right():
     x = torch.randn(2, 4, 2, dtype=torch.float64, requires_grad=True)
     begun = torch.tensor([[True] * 4, [False, False, True, True]])
     assert torch.autograd.gradcheck(lambda x, *_: layer(x, begun), (x, *layer.parameters()))
+
+
+def test_gradients_that_vanish_are_zero_and_not_almost():
+    torch.manual_seed(0)
+    layer = TanhRNN(2, 3)
+    with torch.no_grad():
+        layer.from_state.weight.mul_(0.01)
+    x = torch.randn(4, 40, 2, requires_grad=True)
+    layer(x).sum().backward()
+    sizes = x.grad.abs()
+    assert not ((sizes > 0) & (sizes < torch.finfo(torch.float32).tiny)).any()
+    assert (sizes[:, :10] == 0).all()
+    assert (sizes[:, -5:] > 0).all()
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_tiny_numbers_are_zero_inside_alone(before):
+    small = torch.tensor(torch.finfo(torch.float32).tiny)
+    torch.set_flush_denormal(before)
+    try:
+        with pytest.raises(ValueError, match="inside"), tiny_as_zero():
+            assert small / 2 == 0
+            raise ValueError("inside")
+        assert bool(small / 2 == 0) is before
+    finally:
+        torch.set_flush_denormal(False)
 
 
 ENCODERS = {

@@ -1,0 +1,84 @@
+"""Graphs whose intermediate results keep their memory: what leaves a graph is always new."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from torch.fx.experimental.proxy_tensor import make_fx
+
+from node_cli.solving import compilation
+from node_cli.solving.kept_buffers import LARGEST
+
+pytestmark = pytest.mark.slow
+
+
+def network(x, w):
+    """With results that a product of a library makes, and a view of one among those given back."""
+    hidden = torch.tanh(x @ w)
+    again = torch.tanh(hidden @ w)
+    return hidden, (again @ w).t(), again.sum()
+
+
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        given = torch.randn(24, 12), torch.randn(12, 12)
+        graph = make_fx(network)(*given)
+        with torch.no_grad():
+            yield compilation._by_backend("inductor", graph, list(given))
+
+
+def given(seed):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(24, 12, generator=generator), torch.randn(12, 12, generator=generator)
+
+
+def test_what_is_given_back_does_not_change_in_the_next_call(compiled):
+    with torch.no_grad():
+        first = compiled(*given(0))
+        second = compiled(*given(1))
+    for found, seed in ((first, 0), (second, 1)):
+        for a, b in zip(found, network(*given(seed)), strict=True):
+            torch.testing.assert_close(a, b)
+
+
+def test_a_thread_has_memory_of_its_own(compiled):
+    def often(seed):
+        x, w = given(seed)
+        with torch.no_grad():
+            return [compiled(x, w) for _ in range(50)]
+
+    with ThreadPoolExecutor(4) as threads:
+        for seed, found in zip(range(4), threads.map(often, range(4)), strict=True):
+            expected = network(*given(seed))
+            for one in found:
+                for a, b in zip(one, expected, strict=True):
+                    torch.testing.assert_close(a, b)
+
+
+def test_the_memory_is_kept(compiled, monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    code = written(given(0))
+    assert "_kept.all" in code
+    small, large = code.count("empty_strided_cpu("), written(big()).count("empty_strided_cpu(")
+    assert "_kept.all" not in written(big())
+    assert small == large  # the same results, of which the large ones are made in each call
+
+
+def big():
+    rows = LARGEST // 4 // 12 + 1
+    return torch.randn(rows, 12), torch.randn(12, 12)
+
+
+def written(tensors):
+    """The code of the network for such tensors."""
+    from torch._inductor.utils import run_and_get_code
+
+    def compile_and_run():
+        with torch.no_grad():
+            graph = make_fx(network)(*tensors)
+            return compilation._by_backend("inductor", graph, list(tensors))(*tensors)
+
+    _, (code,) = run_and_get_code(compile_and_run)
+    return code
