@@ -86,7 +86,7 @@ def _solve_backwards(
     """
     adjoint = gradient[-1]
     layout = Layout((values[0], adjoint, *parameters))
-    augmented = _AugmentedField(problem.field, values[0].shape, parameters, layout)
+    augmented = _AugmentedField(problem, values[0].shape, parameters, layout)
 
     def norm(packed: Tensor) -> Tensor:
         parts = layout.unpack(packed)
@@ -139,11 +139,12 @@ class _AugmentedField:
 
     def __init__(
         self,
-        field: CountedField,
+        problem: AdjointProblem,
         shape: torch.Size,
         parameters: Sequence[Tensor],
         layout: Layout,
     ) -> None:
+        field, self._seminorm = problem.field, problem.seminorm
         # Evaluations and steps count as the field's own.
         self.accepted, self.rejected = field.accepted, field.rejected
         self.evaluated = field.evaluated
@@ -155,7 +156,7 @@ class _AugmentedField:
 
     def pure(self) -> PureAugmentedField:
         """The same for graphs of whole steps."""
-        return PureAugmentedField(self._inner.pure(), self._parameters, self._shape)
+        return PureAugmentedField(self._inner.pure(), self._parameters, self._shape, self._seminorm)
 
     def at(self, t: float, y: Tensor) -> Tensor:
         """The derivative of the packed augmented state."""

@@ -6,7 +6,7 @@ parameters follow from them, and are summed up once for the whole step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from node_cli.methods.tableau import Row
+from node_cli.solving.bound_graphs import named
 from node_cli.solving.pure_field import Features, PlainField, row_of
 from node_cli.solving.step_graph import HEAD, StepSystem, error_ratio, gradients_of, moved
 
@@ -25,12 +26,19 @@ class PureAugmentedField:
     Attributes:
         field: of the state alone.
         parameters: that get gradients.
-        size: numbers in the state.
+        shape: of the packed state.
+        seminorm: the gradients are outside of the error norm.
     """
 
     field: PlainField
     parameters: tuple[Tensor, ...]
     shape: torch.Size
+    seminorm: bool
+
+    @property
+    def setting(self) -> tuple[Hashable, ...]:
+        """What its graphs depend on and those of the forward pass do not."""
+        return (self.seminorm, *named(self.parameters))
 
     @property
     def carried(self) -> int:

@@ -111,6 +111,11 @@ class BoundGraphs:
         return plain
 
 
+def named(tensors: Sequence[Tensor]) -> tuple[Hashable, ...]:
+    """Which tensors these are, for a setting."""
+    return tuple((id(tensor), tensor.shape) for tensor in tensors)
+
+
 @dataclass(frozen=True)
 class _Recipe:
     """How a graph is called with other tensors.

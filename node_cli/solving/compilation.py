@@ -116,12 +116,12 @@ class CompiledFunction:
         kind = kind_of(system.field)
         if kind in done.refused:
             raise NotCompiledError(done.refused[kind])
-        token, started, before = _system.set(system), time.perf_counter(), done.count
+        made: list[RandomStates] = []
+        tokens, started = (_system.set(system), _made.set(made)), time.perf_counter()
         try:
             with _as_wanted():
                 found: Tensors = self._compiled(system.content, *tensors)
-            if done.count != before:
-                self._refuse_randomness(system)
+            _refuse_randomness(system, made)
             return found
         except Exception as error:
             why = _why_not(error)
@@ -129,8 +129,9 @@ class CompiledFunction:
                 raise
             refuse(system, why, error)
         finally:
-            _system.reset(token)
-            if done.count != before:
+            _system.reset(tokens[0])
+            _made.reset(tokens[1])
+            if made:
                 done.seconds += time.perf_counter() - started
 
     def _compile(self, graph: fx.GraphModule, inputs: list[Any]) -> Callable[..., Any]:
@@ -138,7 +139,7 @@ class CompiledFunction:
         assert system is not None
         _teller.get()(f"compiling {self._what}", False)
         done.count += 1
-        self._randomness = RandomStates(x for x in inputs if isinstance(x, Tensor))
+        _made.get().append(RandomStates(x for x in inputs if isinstance(x, Tensor)))
         _check_gradients(inputs, system)
         kind = kind_of(system.field)
         times = self._times[kind] = self._times.get(kind, 0) + 1
@@ -160,14 +161,17 @@ class CompiledFunction:
 
         return run
 
-    def _refuse_randomness(self, system: System) -> None:
-        """Look at what the first call of a graph has changed."""
-        if self._randomness.have_changed():
-            self._randomness.restore()
+
+def _refuse_randomness(system: System, made: Sequence[RandomStates]) -> None:
+    """Look at what the first call of a graph has changed since it was made."""
+    for before in made[:1]:
+        if before.have_changed():
+            before.restore()
             refuse(system, "it draws random numbers, which its gradient would draw anew")
 
 
-# Of the call that is going on.
+# Of the call that is going on: the system, and the generators as they were when graphs were made.
+_made: ContextVar[list[RandomStates]] = ContextVar("made")
 _system: ContextVar[System | None] = ContextVar("system", default=None)
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from node_cli.errors import SolverError
-from node_cli.solving.bound_graphs import BoundGraphs
+from node_cli.solving.bound_graphs import BoundGraphs, named
 from node_cli.solving.compiled_runge_kutta import CompiledRungeKutta, compiled
 from node_cli.solving.counted_field import CountedField
 from node_cli.solving.host_numbers import slice_of, tensor_of
@@ -126,7 +126,7 @@ class _Backward:
     ) -> None:
         self._field, self._stepper, self._replays = field, stepper, replays
         system = stepper.system(field, of_gradients=True)
-        setting = (stepper.tableau, "gradients", *map(id, parameters))
+        setting = (stepper.tableau, "gradients", *named(parameters))
         self._graphs = BoundGraphs(system, setting, or_plain=True, forward=field.graphs)
         self._zeros = self.sums = tuple(torch.zeros_like(parameter) for parameter in parameters)
 
@@ -153,7 +153,8 @@ class _Backward:
         if values is not None:
             weights = () if tableau.middle is None else (1.0,)
             rows = tensor_of(dense_rows(t0, t1, values[0], weights), y0)
-            rise, of_f0, last, *rest = torch.tensordot(rows.t(), values[1], dims=1).unbind()
+            products = rows.t() @ values[1].reshape(len(rows), -1)
+            rise, of_f0, last, *rest = products.reshape(-1, *y0.shape).unbind()
             of_y0, of_y1 = values[1].sum(dim=0) - rise, of_y1 + rise
             of_f1 = last if of_f1 is None else of_f1 + last
             of_middle = rest[0] if rest else None

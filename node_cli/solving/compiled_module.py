@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from node_cli.solving.bound_graphs import BoundGraphs
+from node_cli.solving.bound_graphs import BoundGraphs, named
 from node_cli.solving.compilation import NotCompiledError, System, can_be_traced, done, kind_of
 from node_cli.solving.compiled_runge_kutta import compiled
 from node_cli.solving.step_graph import gradients_of, summed
@@ -76,7 +76,7 @@ class _Call(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (x,) = ctx.saved_tensors
         parameters = ctx.called.parameters
-        setting = (ctx.what, *map(id, parameters))
+        setting = (ctx.what, *named(parameters))
         graphs = BoundGraphs(ctx.system, setting, or_plain=True, forward=ctx.graphs)
         sums = tuple(torch.zeros_like(parameter) for parameter in parameters)
         function = compiled(values_backward, f"the gradient of {ctx.what}")

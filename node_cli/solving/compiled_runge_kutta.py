@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
@@ -144,8 +144,10 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
         if self._graphs is None:
             system = self.system(field)
             pure = system.content.field
-            self._carried = pure.carried if isinstance(pure, PureAugmentedField) else None
-            setting = (self.tableau, type(pure))
+            setting: tuple[Any, ...] = (self.tableau, type(pure))
+            if isinstance(pure, PureAugmentedField):
+                self._carried = pure.carried
+                setting = (*setting, *pure.setting)
             self._graphs = BoundGraphs(
                 system, setting, or_plain=self._carried is not None, forward=field.graphs
             )

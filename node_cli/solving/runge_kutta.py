@@ -184,8 +184,8 @@ def dense_values(
         middle: the weights of the stages in the middle.
     """
     rows = dense_rows(t0, t1, times, middle[: len(terms) - 3])
-    changes: Tensor = torch.tensordot(tensor_of(rows, y0), torch.stack(list(terms)), dims=1)
-    return y0 + changes
+    flat = torch.stack(list(terms)).reshape(len(terms), -1)
+    return y0 + (tensor_of(rows, y0) @ flat).reshape(len(times), *y0.shape)
 
 
 def dense_rows(

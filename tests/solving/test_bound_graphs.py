@@ -62,6 +62,28 @@ def test_torch_looks_for_one_function(looked_for):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-13)
 
 
+def test_what_the_backward_pass_is_asked_for_changes():
+    """The forward pass is the same each time; norm and weights of the backward one are not."""
+    torch.manual_seed(0)
+    field = nn.Sequential(nn.Linear(2, 3), nn.Tanh(), nn.Linear(3, 2)).double()
+    weights = list(field.parameters())
+    asked = [("full", weights), ("seminorm", weights), ("full", weights[:1]), ("direct", weights)]
+    asked += [("full", weights[2:]), ("full", weights)]
+    for mode, parameters in asked:
+        found = []
+        for how in ("off", "step"):
+            y0 = torch.ones(4, 2, dtype=torch.float64, requires_grad=True)
+            t = torch.tensor([0.0, 1.0], dtype=torch.float64)
+            spec = SolveSpec(method="bosh3", rtol=1e-4, compile=how, adjoint=mode)
+            solved = solve(lambda t, y: field(y), y0, t, spec, parameters)
+            gradients = torch.autograd.grad(solved.values[-1].sum(), (y0, *parameters))
+            found.append((solved.stats.nfe_backward, *gradients))
+        assert found[0][0] == found[1][0] or mode == "direct"
+        for a, b in zip(found[0][1:], found[1][1:], strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+    assert compilation.done.refused == {}
+
+
 @pytest.mark.parametrize("adjoint", ["direct", "full"])
 @pytest.mark.parametrize("change", ["tensor", "number", "parameter", "weight", "method", "hook"])
 def test_what_changes_between_solves_is_seen(change, adjoint):
