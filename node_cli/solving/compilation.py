@@ -199,7 +199,13 @@ def refuse(system: System, why: str, cause: Exception | None = None) -> NoReturn
 
 
 def kind_of(field: object) -> object:
-    """What is known to be compiled or not: the class of a field, or the function that it is."""
+    """What is known to be compiled or not: the class of a field, or the function that it is.
+
+    A ``Called`` module says so itself.
+    """
+    kind = getattr(field, "kind_for_graphs", None)
+    if kind is not None:
+        return (type(field), kind)
     inner = getattr(field, "__wrapped__", None) or getattr(field, "_field", None)
     if inner is not None:
         return (type(field), kind_of(inner))

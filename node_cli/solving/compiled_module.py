@@ -6,7 +6,7 @@ of its layers writes and reads a hundred numbers for a point of which it is aske
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -36,6 +36,12 @@ class Called:
     module: nn.Module
     parameters: tuple[Tensor, ...]
 
+    @property
+    def kind_for_graphs(self) -> Hashable:
+        """By which is known what cannot be compiled: its layers and their sizes."""
+        layers = tuple(type(layer) for layer in self.module.modules())
+        return (layers, tuple(parameter.shape for parameter in self.module.parameters()))
+
 
 def call_for_points(module: nn.Module, x: Tensor, what: str) -> Tensor:
     """``module(x)`` as a graph, or as it is where that cannot be; the gradient computes it again.
@@ -51,22 +57,23 @@ def call_for_points(module: nn.Module, x: Tensor, what: str) -> Tensor:
     points = x.reshape(-1, x.shape[-1])
     parameters = tuple(p for p in module.parameters() if p.requires_grad)
     found: Tensor | None = None
+    called = Called(module, parameters)
     suits = x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
-    if suits and kind_of(module) not in done.refused and can_be_traced():
+    if suits and kind_of(called) not in done.refused and can_be_traced():
         with suppress(NotCompiledError):
-            found = _Call.apply(Called(module, parameters), what, points.t(), *parameters).t()
+            found = _Call.apply(called, what, points.t(), *parameters).t()
     if found is None:
         found = module(points)
-    return found.reshape(*x.shape[:-1], -1)
+    return found.reshape(*x.shape[:-1], found.shape[-1])
 
 
 class _Call(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, called: Called, what: str, x: Tensor, *parameters: Tensor) -> Tensor:
-        system = System(called, called.module, called.parameters)
+        system = System(called, called, called.parameters)
         ctx.called, ctx.what, ctx.system = called, what, system
         ctx.graphs = BoundGraphs(system, what, or_plain=False)
-        ctx.save_for_backward(x)
+        ctx.save_for_backward(x, *parameters)  # torch refuses those that were changed since
         function = compiled(values, what)
         found = [ctx.graphs(function, part)[0] for part in _parts(x)]
         return torch.cat(found, dim=1)
@@ -74,8 +81,7 @@ class _Call(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (x,) = ctx.saved_tensors
-        parameters = ctx.called.parameters
+        x, *parameters = ctx.saved_tensors
         setting = (ctx.what, *named(parameters))
         graphs = BoundGraphs(ctx.system, setting, or_plain=True, forward=ctx.graphs)
         sums = tuple(torch.zeros_like(parameter) for parameter in parameters)

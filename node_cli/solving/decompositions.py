@@ -33,7 +33,7 @@ def _addmm(bias: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float 
 
 
 # Of tanh as a rational function, odd over even (Eigen, and XLA after it); its error is 3e-7 of the
-# value at most, in float32. Beyond the last number the result is one.
+# value at most, in float32. Beyond the last number it is that of the last, 1e-7 below one.
 _NUMERATOR = (
     -2.76076847742355e-16,
     2.00018790482477e-13,

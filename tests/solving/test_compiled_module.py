@@ -39,7 +39,7 @@ def gradients(module, x, found):
     return torch.autograd.grad((found * weights).sum(), inputs)
 
 
-@pytest.mark.parametrize("shape", [(5, 3), (2, 5, 4, 3), (1, 3), (9000, 3), (8209, 3)])
+@pytest.mark.parametrize("shape", [(5, 3), (2, 5, 4, 3), (1, 3), (0, 4, 3), (9000, 3), (8209, 3)])
 def test_values_and_gradients_are_those_of_the_module(shape):
     module = decoder()
     x = drawn(*shape).requires_grad_()
@@ -61,6 +61,21 @@ def test_a_frozen_weight_gets_no_gradient():
     for a, b in zip(gradients(module, x, found), gradients(module, x, module(x)), strict=True):
         torch.testing.assert_close(a, b)
     assert module[0].weight.grad is None
+
+
+def test_weights_that_were_changed_since_are_refused():
+    module, x = decoder(), drawn(6, 3)
+    found = call_for_points(module, x, "a test")
+    with torch.no_grad():
+        module[2].weight.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        found.sum().backward()
+
+
+def test_one_that_is_refused_is_not_all():
+    call_for_points(decoder(nn.Dropout(0.25)), drawn(6, 3), "a test")
+    x = drawn(6, 3).requires_grad_()
+    assert "_Call" in graph_of(call_for_points(decoder(), x, "a test"))
 
 
 @pytest.mark.parametrize("count", [1, 16, 4096, 4097, 100_000, 104_729])
