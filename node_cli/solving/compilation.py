@@ -121,7 +121,9 @@ class CompiledFunction:
         try:
             with _as_wanted():
                 found: Tensors = self._compiled(system.content, *tensors)
-            _refuse_randomness(system, made)
+                if made and self._draws(system, tensors, made[0]):
+                    made[0].restore()
+                    refuse(system, "it draws random numbers, which its gradient would draw anew")
             return found
         except Exception as error:
             why = _why_not(error)
@@ -133,6 +135,17 @@ class CompiledFunction:
             _made.reset(tokens[1])
             if made:
                 done.seconds += time.perf_counter() - started
+
+    def _draws(
+        self, system: System, tensors: Sequence[Tensor | None], before: RandomStates
+    ) -> bool:
+        """Whether a graph draws random numbers; another thread that compiles does for a while."""
+        for _ in range(3):
+            if not before.have_changed():
+                return False
+            before = RandomStates(tensors)
+            self._compiled(system.content, *tensors)
+        return before.have_changed()
 
     def _compile(self, graph: fx.GraphModule, inputs: list[Any]) -> Callable[..., Any]:
         system = _system.get()
@@ -160,14 +173,6 @@ class CompiledFunction:
             return outputs
 
         return run
-
-
-def _refuse_randomness(system: System, made: Sequence[RandomStates]) -> None:
-    """Look at what the first call of a graph has changed since it was made."""
-    for before in made[:1]:
-        if before.have_changed():
-            before.restore()
-            refuse(system, "it draws random numbers, which its gradient would draw anew")
 
 
 # Of the call that is going on: the system, and the generators as they were when graphs were made.

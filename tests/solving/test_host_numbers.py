@@ -114,7 +114,9 @@ def test_compiled_steps_read_no_more(mode, reads, monkeypatch):
     before = compilation.done.count
     solved(spec, t, reads)
     assert compilation.done.count > before
-    stats, count = solved(spec, t, reads)
+    while compilation.done.count > before:  # shapes of other tests may have it compiled once more
+        before = compilation.done.count
+        stats, count = solved(spec, t, reads)
     assert attempts(stats) <= count <= attempts(stats) + ONCE
 
 
