@@ -23,10 +23,11 @@ def mean_and_bounds(curves: Tensor, band: float) -> dict[str, Tensor]:
     Returns:
         Three of ``[...]``, float64 on the CPU, by the form of the names of their columns.
     """
-    curves = curves.cpu()
+    # A mean in single precision is rounded by its place among the others.
+    curves = curves.cpu().double()
     bounds = (1 - band) / 2, (1 + band) / 2
-    low, high = torch.from_numpy(np.quantile(curves.double().numpy(), bounds, axis=0))
-    return {"{}": curves.mean(dim=0).double(), "{}_low": low, "{}_high": high}
+    low, high = torch.from_numpy(np.quantile(curves.numpy(), bounds, axis=0))
+    return {"{}": curves.mean(dim=0), "{}_low": low, "{}_high": high}
 
 
 def series_rows(

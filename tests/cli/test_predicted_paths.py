@@ -220,7 +220,7 @@ def test_rows_without_a_value_and_times_that_become_one(runs, node_predict, tmp_
         np.load(tmp_path / f"{name}.npy") for name in ("plain", "empty", "close")
     )
     assert np.array_equal(plain, empty)
-    assert np.isclose(plain["up"][1], plain["up"][2], rtol=1e-7, atol=0)
+    assert plain["up"][1] == plain["up"][2]
     assert np.isfinite(close["up"]).all()
 
 
