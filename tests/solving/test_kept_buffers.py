@@ -59,11 +59,11 @@ def test_a_thread_has_memory_of_its_own(compiled):
 
 def test_the_memory_is_kept(compiled, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    code = written(given(0))
-    assert "_kept.all" in code
-    small, large = code.count("empty_strided_cpu("), written(big()).count("empty_strided_cpu(")
-    assert "_kept.all" not in written(big())
-    assert small == large  # the same results, of which the large ones are made in each call
+    small, large = written(given(0)), written(big())
+    assert "_kept.all" in small
+    assert "_kept.all" not in large
+    # The same results, of which the large ones are made in each call.
+    assert small.count("empty_strided_cpu(") == large.count("empty_strided_cpu(")
 
 
 def big():

@@ -132,7 +132,8 @@ def test_tanh_as_a_rational_function():
         drawn(40, 9),
         drawn(5, 2),
         drawn(3, 8, 2),
-        (drawn(1, 40, 4), drawn(40)),
+        # Sums of squares of whole numbers are the same in each order.
+        ((8 * drawn(1, 40, 4)).round(), (8 * drawn(40)).round()),
         torch.zeros(4, 4, 4),
         (drawn(40, 2), drawn(40), drawn(40, 1)),
     ],
@@ -148,7 +149,7 @@ def test_a_state_comes_back_as_it_was(state):
     ):
         assert torch.equal(a, b)
         assert torch.equal(torch.stack([a, 2 * a]), c)
-    torch.testing.assert_close(turned.norm(packed), layout.norm(layout.pack(state)))
+    assert torch.equal(turned.norm(packed), layout.norm(layout.pack(state)))
 
 
 def test_parts_of_few_columns_lie_column_by_column():
