@@ -8,12 +8,7 @@ from node_cli.solving import SolveSpec, compilation, solve
 from node_cli.solving.bound_graphs import BoundGraphs
 from node_cli.solving.compilation import CompiledFunction, System
 
-
-@pytest.fixture(autouse=True)
-def _traced_only(monkeypatch, tmp_path):
-    monkeypatch.setattr(compilation, "BACKEND", "eager")
-    monkeypatch.setattr(compilation.done, "refused", {})
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+pytestmark = pytest.mark.usefixtures("traced_only")
 
 
 class Field(nn.Module):

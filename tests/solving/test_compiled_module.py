@@ -7,12 +7,7 @@ from torch import nn
 from node_cli.solving import compilation
 from node_cli.solving.compiled_module import _size, call_for_points
 
-
-@pytest.fixture(autouse=True)
-def _traced_only(monkeypatch, tmp_path):
-    monkeypatch.setattr(compilation, "BACKEND", "eager")
-    monkeypatch.setattr(compilation.done, "refused", {})
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+pytestmark = pytest.mark.usefixtures("traced_only")
 
 
 def decoder(*further):
