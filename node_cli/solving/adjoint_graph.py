@@ -51,17 +51,13 @@ class PureAugmentedField:
         with torch.enable_grad():
             of_times = self.field.of_times(t)
         stage = _stage(self, row_of(of_times, 0), state, adjoint)
-        return self.joined(_sums(self, of_times, (1.0,), [stage]))
+        return _joined(_sums(self, of_times, (1.0,), [stage]))
 
     def split(self, packed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Packed state and adjoint, and the gradients as one tensor."""
         size = self.shape.numel()
         state, adjoint, gradients = packed.split([size, size, packed.numel() - 2 * size])
         return state.view(self.shape), adjoint.view(self.shape), gradients
-
-    def joined(self, parts: Sequence[Tensor]) -> Tensor:
-        """The packed state of such parts, or its first two parts where there are no others."""
-        return torch.cat([part.reshape(-1) for part in parts])
 
 
 class _Stage(NamedTuple):
@@ -113,10 +109,10 @@ def adjoint_step(
     end = _sums(field, of_times, tableau.weights, stages)
     start = (y0, a0, g0)
     reached = [part + h * change for part, change in zip(start, end, strict=True)]
-    found = [field.joined(reached)]
+    found = [_joined(reached)]
     if ends_alike:
         last = stages[-1]
-        found.append(field.joined((last.state, last.adjoint)))
+        found.append(_joined((last.state, last.adjoint)))
     if system.norm is not None:
         assert tableau.error is not None
         error = _joined([h * part for part in _sums(field, of_times, tableau.error, stages)])
@@ -126,7 +122,7 @@ def adjoint_step(
 
 
 def _joined(parts: Sequence[Tensor]) -> Tensor:
-    """One tensor for the norm, in which the order inside of a part does not count."""
+    """The packed state of such parts, or its first two where there are no others."""
     return torch.cat([part.reshape(-1) for part in parts])
 
 

@@ -117,7 +117,7 @@ class CompiledFunction:
         if kind in done.refused:
             raise NotCompiledError(done.refused[kind])
         made: list[RandomStates] = []
-        tokens, started = (_system.set(system), _made.set(made)), time.perf_counter()
+        token, started = _going_on.set(_GoingOn(system, made)), time.perf_counter()
         try:
             with _as_wanted():
                 found: Tensors = self._compiled(system.content, *tensors)
@@ -131,8 +131,7 @@ class CompiledFunction:
                 raise
             refuse(system, why, error)
         finally:
-            _system.reset(tokens[0])
-            _made.reset(tokens[1])
+            _going_on.reset(token)
             if made:
                 done.seconds += time.perf_counter() - started
 
@@ -148,11 +147,12 @@ class CompiledFunction:
         return before.have_changed()
 
     def _compile(self, graph: fx.GraphModule, inputs: list[Any]) -> Callable[..., Any]:
-        system = _system.get()
-        assert system is not None
+        going_on = _going_on.get()
+        assert going_on is not None
+        system = going_on.system
         _teller.get()(f"compiling {self._what}", False)
         done.count += 1
-        _made.get().append(RandomStates(x for x in inputs if isinstance(x, Tensor)))
+        going_on.made.append(RandomStates(x for x in inputs if isinstance(x, Tensor)))
         _check_gradients(inputs, system)
         kind = kind_of(system.field)
         times = self._times[kind] = self._times.get(kind, 0) + 1
@@ -163,9 +163,9 @@ class CompiledFunction:
         compiled = _by_backend(self._backend, graph, inputs)
 
         def run(*flat: Any) -> Any:
-            now = _system.get()
+            now = _going_on.get()
             if now is not None:  # a graph that was made without gradients is found with them too
-                _check_gradients(flat, now)
+                _check_gradients(flat, now.system)
             outputs = compiled(*flat)
             calls = watched.get()
             if calls is not None:
@@ -175,9 +175,19 @@ class CompiledFunction:
         return run
 
 
-# Of the call that is going on: the system, and the generators as they were when graphs were made.
-_made: ContextVar[list[RandomStates]] = ContextVar("made")
-_system: ContextVar[System | None] = ContextVar("system", default=None)
+class _GoingOn(NamedTuple):
+    """A call.
+
+    Attributes:
+        system: that it is for.
+        made: the generators of random numbers as they were when it had a graph made.
+    """
+
+    system: System
+    made: list[RandomStates]
+
+
+_going_on: ContextVar[_GoingOn | None] = ContextVar("going_on", default=None)
 
 
 def _check_gradients(inputs: Sequence[Any], system: System) -> None:

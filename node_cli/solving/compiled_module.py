@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from node_cli.solving.bound_graphs import BoundGraphs, named
 from node_cli.solving.compilation import NotCompiledError, System, can_be_traced, done, kind_of
 from node_cli.solving.compiled_runge_kutta import compiled
-from node_cli.solving.step_graph import gradients_of, summed
+from node_cli.solving.step_graph import pulled_back
 
 # Points that are computed together at most, where their number can be divided so.
 _MOST = 4096
@@ -113,10 +113,9 @@ def values_backward(
     called: Called, x: Tensor, gradient: Tensor, *sums: Tensor
 ) -> tuple[Tensor, ...]:
     """The gradient of the points, and ``sums`` with those of the parameters."""
-    with torch.enable_grad():
-        start = x.detach().requires_grad_()
-        found = called.module(start.t()).t()
-        inputs = (start, *called.parameters)
-        of_x, *changes = gradients_of([found], [gradient], inputs)
-    of_x = torch.zeros_like(x) if of_x is None else of_x.contiguous()
-    return (of_x, *map(summed, sums, changes))
+
+    def of_columns(start: Tensor) -> Tensor:
+        found: Tensor = called.module(start.t()).t()
+        return found
+
+    return pulled_back(of_columns, x, gradient, called.parameters, sums)

@@ -90,8 +90,8 @@ class CountedField:
     ) -> None:
         self.stats = SolveStats() if stats is None else stats
         self._guard = guard
-        self._layouts = Layout(y0, outside_norm), TurnedLayout(y0, outside_norm)
-        self.layout, _ = self._layouts
+        self.layout = self._plain_layout = Layout(y0, outside_norm)
+        self._outside_norm = outside_norm
         self._last_time: Tensor | float | None = None
         self.original = self._field = field
         self.graphs: BoundGraphs | None = None
@@ -123,15 +123,15 @@ class CountedField:
         if self._guard is not None:
             self._guard.keep(state)
 
-    def begins_in_graphs(self) -> None:
-        """From now on, states lie as it suits graphs of whole steps."""
-        _, self.layout = self._layouts
+    def begins_in_graphs(self, y0: State) -> None:
+        """From now on, states, such as the first one, lie as it suits graphs of whole steps."""
+        self.layout = TurnedLayout(y0, self._outside_norm)
 
     def begins_again(self) -> None:
         """Forget what was counted: the forward solve is done once more, without graphs."""
         vars(self.stats).update(vars(SolveStats()))
         self._used = 0
-        self.layout, _ = self._layouts
+        self.layout = self._plain_layout
         self.graphs = None
 
     def backward_begins(self) -> None:

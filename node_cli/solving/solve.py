@@ -163,7 +163,7 @@ def _solve_in_graphs(
     known = kind_of(field.original) in compilations.refused
     if not spec.is_compiled or known or not can_be_traced():
         return None
-    field.begins_in_graphs()
+    field.begins_in_graphs(y0)
     packed = field.layout.pack(y0)
     try:
         if parameters is not None and spec.adjoint in ("direct", "checkpointed"):

@@ -52,7 +52,7 @@ class Layout:
         """The root mean square; of a tuple the largest among those of its parts that count."""
         if not self._sizes:
             return largest_rms([packed])
-        return largest_rms(packed.split(self._sizes)[: self._counting])
+        return largest_rms(self.split(packed)[: self._counting])
 
 
 def contiguous(state: State) -> State:

@@ -7,7 +7,7 @@ times of its stages, so that one graph serves all steps and all tolerances.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -92,13 +92,25 @@ def start_backward(
         of_f0: the gradient of the field.
         sums: the gradients of the parameters so far.
     """
+
+    def slope(start: Tensor) -> Tensor:
+        return system.field.at(clock[HEAD:], start)
+
+    return pulled_back(slope, y0, of_f0, system.parameters, sums)
+
+
+def pulled_back(
+    function: Callable[[Tensor], Tensor],
+    x: Tensor,
+    gradient: Tensor,
+    parameters: Sequence[Tensor],
+    sums: Sequence[Tensor],
+) -> tuple[Tensor, ...]:
+    """The gradient of ``x`` by that of ``function(x)``, ``sums`` with the parameters'."""
     with torch.enable_grad():
-        start = y0.detach().requires_grad_()
-        slope = system.field.at(clock[HEAD:], start)
-        inputs = (start, *system.parameters)
-        changes = gradients_of([slope], [of_f0], inputs)
-    of_y0 = torch.zeros_like(y0) if changes[0] is None else changes[0].contiguous()
-    return (of_y0, *map(summed, sums, changes[1:]))
+        start = x.detach().requires_grad_()
+        changes = gradients_of([function(start)], [gradient], (start, *parameters))
+    return (_filled(changes[0], x), *map(_added, sums, changes[1:]))
 
 
 def step_forward(
@@ -168,10 +180,9 @@ def step_backward(
         changes = gradients_of(found, gradients, inputs)
     first = len(inputs) - len(system.parameters)
     of_inputs = [
-        torch.zeros_like(like) if change is None else change.contiguous()
-        for change, like in zip(changes[:first], inputs[:first], strict=True)
+        _filled(change, like) for change, like in zip(changes[:first], inputs[:first], strict=True)
     ]
-    return (*of_inputs, *map(summed, sums, changes[first:]))
+    return (*of_inputs, *map(_added, sums, changes[first:]))
 
 
 def gradients_of(
@@ -198,8 +209,11 @@ def _end_of(system: StepSystem, clock: Tensor, y1: Tensor, stages: list[Tensor])
     return field.given(row_of(field.of_times(clock[HEAD : HEAD + 1] + clock[2]), 0), y1)
 
 
-def summed(total: Tensor, change: Tensor | None) -> Tensor:
-    """A sum and what comes to it; None: nothing."""
+def _filled(change: Tensor | None, like: Tensor) -> Tensor:
+    return torch.zeros_like(like) if change is None else change.contiguous()
+
+
+def _added(total: Tensor, change: Tensor | None) -> Tensor:
     return total if change is None else total + change
 
 

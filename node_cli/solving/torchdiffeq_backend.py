@@ -47,10 +47,8 @@ def solve_by_torchdiffeq(
     Raises:
         SolverError: the solve cannot go on.
     """
-    from torchdiffeq import (
-        odeint,
-        odeint_adjoint,
-    )  # not before it is used: it imports SciPy's solvers
+    # Not before it is used: it imports SciPy's solvers.
+    from torchdiffeq import odeint, odeint_adjoint
 
     _connect_callbacks(field, spec)
     method, options = _method(spec, t)
