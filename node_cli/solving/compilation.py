@@ -6,11 +6,12 @@ import contextlib
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from types import FunctionType
+from typing import Any, NamedTuple, NoReturn, cast
 
 import torch
 from torch import Tensor, fx
@@ -86,11 +87,13 @@ class System(NamedTuple):
         field: the vector field in it, by whose class is known what cannot be compiled.
         parameters: the only tensors in it that may need a gradient; None: no other ones would get
             it without compilation either.
+        method: numbers in it that are constants in a graph.
     """
 
     content: Any
     field: object
     parameters: Sequence[Tensor] | None
+    method: Hashable = None
 
 
 class CompiledFunction:
@@ -104,7 +107,7 @@ class CompiledFunction:
 
     def __init__(self, function: Callable[..., Tensors], what: str, backend: str) -> None:
         self.plain, self._what, self._backend = function, what, backend
-        self._compiled = torch.compile(function, fullgraph=True, backend=self._compile)
+        self._compiled: dict[Hashable, Callable[..., Tensors]] = {}
         self._times: dict[object, int] = {}
 
     def __call__(self, system: System, *tensors: Tensor | None) -> Tensors:
@@ -120,7 +123,7 @@ class CompiledFunction:
         token, started = _going_on.set(_GoingOn(system, made)), time.perf_counter()
         try:
             with _as_wanted():
-                found: Tensors = self._compiled(system.content, *tensors)
+                found = self._of(kind, system.method)(system.content, *tensors)
                 if made and self._draws(system, tensors, made[0]):
                     made[0].restore()
                     refuse(system, "it draws random numbers, which its gradient would draw anew")
@@ -135,6 +138,22 @@ class CompiledFunction:
             if made:
                 done.seconds += time.perf_counter() - started
 
+    def _of(self, kind: object, method: Hashable) -> Callable[..., Tensors]:
+        """The function for fields of a kind and a method.
+
+        Torch remembers by the file, line and name of a function what has changed from call to call,
+        and makes it an input of the graph. So each gets a name of its own: else the coefficients of
+        the second method would be inputs, and the shapes of the second field be left open.
+        """
+        found = self._compiled.get((kind, method))
+        if found is None:
+            plain = cast(FunctionType, self.plain)
+            code = plain.__code__.replace(co_name=f"{plain.__name__}_{len(self._compiled)}")
+            function = FunctionType(code, plain.__globals__, closure=plain.__closure__)
+            found = torch.compile(function, fullgraph=True, backend=self._compile)
+            self._compiled[kind, method] = found
+        return found
+
     def _draws(
         self, system: System, tensors: Sequence[Tensor | None], before: RandomStates
     ) -> bool:
@@ -143,7 +162,7 @@ class CompiledFunction:
             if not before.have_changed():
                 return False
             before = RandomStates(tensors)
-            self._compiled(system.content, *tensors)
+            self._of(kind_of(system.field), system.method)(system.content, *tensors)
         return before.have_changed()
 
     def _compile(self, graph: fx.GraphModule, inputs: list[Any]) -> Callable[..., Any]:

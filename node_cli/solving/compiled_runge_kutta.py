@@ -137,7 +137,8 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
         content = StepSystem(
             field.pure(), self.tableau, self._norm, self.parameters if of_gradients else ()
         )
-        return System(content, field.original, self.parameters if self.direct else None)
+        parameters = self.parameters if self.direct else None
+        return System(content, field.original, parameters, self.tableau)
 
     def graphs(self, field: SolvableField) -> BoundGraphs:
         """Those of the solve; within a backward pass they have to run in some way."""

@@ -22,11 +22,18 @@ class Field(nn.Module):
         return self.rate * y**self.power + self.shift
 
 
-def end(field, compile_mode="step", adjoint="direct"):
+class Wider(Field):
+    def __init__(self):
+        super().__init__()
+        self.shift = torch.zeros(3, dtype=torch.float64)
+
+
+def end(field, compile_mode="step", adjoint="direct", method="bosh3"):
     """The last state and the gradient of the rate."""
-    y0 = torch.tensor([1.0, 0.5], dtype=torch.float64)
+    y0 = torch.ones_like(field.shift)
+    y0[1:] = 0.5
     t = torch.tensor([0.0, 1.0], dtype=torch.float64)
-    spec = SolveSpec(method="bosh3", rtol=1e-4, compile=compile_mode, adjoint=adjoint)
+    spec = SolveSpec(method=method, rtol=1e-4, compile=compile_mode, adjoint=adjoint)
     values = solve(field, y0, t, spec).values
     (of_rate,) = torch.autograd.grad(values[-1].sum(), list(field.parameters())[:1])
     return values[-1].detach(), of_rate
@@ -55,6 +62,15 @@ def test_torch_looks_for_one_function(looked_for):
     assert looked_for[first:] == ["start_forward"]
     for a, b in zip(again, end(field, "off"), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-13)
+
+
+def test_other_methods_and_fields_are_constants_too(looked_for):
+    """What torch takes for an input, as it was another one before, is not known to be the same."""
+    for field, method in ((Field(), "bosh3"), (Field(), "dopri5"), (Wider(), "dopri5")):
+        end(field, method=method)
+        first = len(looked_for)
+        end(field, method=method)
+        assert looked_for[first:] == ["start_forward"]
 
 
 def test_what_the_backward_pass_is_asked_for_changes():
