@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from node_cli.solving.adjoint_graph import PureAugmentedField
+from node_cli.solving.compiled_spanning_step import CompiledSpanningStep
 from node_cli.solving.counted_field import CountedField
 from node_cli.solving.failures import NotFiniteError, StepsError
 from node_cli.solving.integration import Integrator
@@ -99,11 +100,10 @@ def _solve_backwards(
     integrate = problem.backward_of(norm)
     outputs = Outputs(times, values, gradient)
     stepper, control = integrate.dense_runge_kutta, integrate.control
-    spanning = (
-        None
-        if stepper is None
-        else SpanningStep(problem.field, stepper, control, parameters, layout, problem.seminorm)
-    )
+    spanning: SpanningStep | None = None
+    if stepper is not None:
+        kind = CompiledSpanningStep if integrate.is_compiled else SpanningStep
+        spanning = kind(problem.field, stepper, control, parameters, layout, problem.seminorm)
     of_parameters = [torch.zeros_like(parameter) for parameter in parameters]
     step: float | None = None
     last = len(times) - 1

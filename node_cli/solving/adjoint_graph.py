@@ -51,7 +51,7 @@ class PureAugmentedField:
         with torch.enable_grad():
             of_times = self.field.of_times(t)
         stage = _stage(self, row_of(of_times, 0), state, adjoint)
-        return _joined(_sums(self, of_times, (1.0,), [stage]))
+        return joined(_sums(self, of_times, (1.0,), [stage]))
 
     def split(self, packed: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Packed state and adjoint, and the gradients as one tensor."""
@@ -109,19 +109,19 @@ def adjoint_step(
     end = _sums(field, of_times, tableau.weights, stages)
     start = (y0, a0, g0)
     reached = [part + h * change for part, change in zip(start, end, strict=True)]
-    found = [_joined(reached)]
+    found = [joined(reached)]
     if ends_alike:
         last = stages[-1]
-        found.append(_joined((last.state, last.adjoint)))
+        found.append(joined((last.state, last.adjoint)))
     if system.norm is not None:
         assert tableau.error is not None
-        error = _joined([h * part for part in _sums(field, of_times, tableau.error, stages)])
-        ratio = error_ratio(system.norm, clock, _joined(start), _joined(reached), error)
+        error = joined([h * part for part in _sums(field, of_times, tableau.error, stages)])
+        ratio = error_ratio(system.norm, clock, joined(start), joined(reached), error)
         found.append(ratio)
     return tuple(found)
 
 
-def _joined(parts: Sequence[Tensor]) -> Tensor:
+def joined(parts: Sequence[Tensor]) -> Tensor:
     """The packed state of such parts, or its first two where there are no others."""
     return torch.cat([part.reshape(-1) for part in parts])
 

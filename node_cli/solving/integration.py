@@ -33,6 +33,11 @@ class Integrator:
         span: the length of the whole interval, which ``spec.num_steps`` divides.
         search: for the event that ends a solve; None: it ends at its last time.
 
+    Attributes:
+        control: accepts and sizes the steps.
+        is_compiled: each of them is one call of a graph.
+        stepper: takes them.
+
     Raises:
         SolverError: the spec does not say how long fixed steps are.
     """
@@ -44,9 +49,11 @@ class Integrator:
         self.control = StepControl(
             spec.method, spec.rtol, spec.atol, norm, spec.shortest_step, spec.max_steps
         )
-        compiled = spec.is_compiled and search is None
+        self.is_compiled = spec.is_compiled and search is None
         self.stepper = (
-            CompiledRungeKutta(METHODS[spec.method], self.control) if compiled else stepper_of(spec)
+            CompiledRungeKutta(METHODS[spec.method], self.control)
+            if self.is_compiled
+            else stepper_of(spec)
         )
         self._step_size = spec.length_of_steps(span) if spec.kind == "fixed" else 0.0
 

@@ -146,12 +146,10 @@ class RungeKuttaStep(Step[Tensor | None]):
     def defect(self) -> Tensor:
         r"""About the largest error of values inside the step; gradients flow through it.
 
-        One evaluation: the dense output p has the defect :math:`p' - f(t, p)` (Enright 2000). An
-        error of the shape :math:`x^2 (1 - x)^2`, times :math:`x - 1/2` where there is a middle, is
-        at most the share below of the step's length times its defect at the place below, where
-        the middle does not change the slope.
+        One evaluation: the dense output p has the defect :math:`p' - f(t, p)` (Enright 2000), of
+        which the error is a share.
         """
-        x, share = (0.25, 1 / 3) if self._tableau.middle is None else (0.5, 0.14)
+        x, share = defect_at(self._tableau)
         t = self._t0 + x * self._h
         slope = combine(
             (self.y1 - self._y0) * (6 * x * (1 - x) / self._h),
@@ -162,6 +160,15 @@ class RungeKuttaStep(Step[Tensor | None]):
 
     def _all_stages(self) -> list[Tensor]:
         return [*self._stages, self.f1] if self._tableau.first_same_as_last else self._stages
+
+
+def defect_at(tableau: Tableau) -> tuple[float, float]:
+    r"""Where in a step the defect is measured, and which share of it, times the length, counts.
+
+    An error of the shape :math:`x^2 (1 - x)^2`, times :math:`x - 1/2` where there is a middle, is
+    at most that share. The middle does not change the slope there.
+    """
+    return (0.25, 1 / 3) if tableau.middle is None else (0.5, 0.14)
 
 
 def dense_values(

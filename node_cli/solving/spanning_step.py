@@ -43,6 +43,41 @@ class Outputs:
 
 
 @dataclass(frozen=True)
+class Span:
+    """An interval between two outputs, over which a step goes back.
+
+    Attributes:
+        outputs: of the forward solve.
+        first: the output at which it starts.
+        last: that at which it ends.
+        adjoint: at the end, with the jump of the last output.
+        of_end: the same with the jumps of all outputs there.
+    """
+
+    outputs: Outputs
+    first: int
+    last: int
+    adjoint: Tensor
+    of_end: Tensor
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Its times."""
+        return self.outputs.times[self.first], self.outputs.times[self.last]
+
+    @property
+    def length(self) -> float:
+        """The time between them."""
+        start, end = self.ends
+        return abs(end - start)
+
+    @property
+    def inside(self) -> list[int]:
+        """The outputs strictly inside."""
+        return self.outputs.between(self.first, self.last)
+
+
+@dataclass(frozen=True)
 class Spanned:
     """What became of a step over outputs.
 
@@ -114,31 +149,38 @@ class SpanningStep:
             of_parameters: the gradients of the parameters so far.
         """
         times, jumps = outputs.times, outputs.gradients
-        inside = outputs.between(first, last)
-        of_inside = jumps[slice_of(inside)]
         at_first = sum(jumps[k] for k in range(first, last) if times[k] == times[first])
         end = adjoint + sum(jumps[k] for k in range(first + 1, last) if times[k] == times[last])
+        span = Span(outputs, first, last, adjoint, end)
+        ratio, of_y, found = self.taken(span, of_parameters)
+        accepted = ratio <= 1.0
+        (self._field.accepted if accepted else self._field.rejected)()
+        next_step = self._control.next_step(span.length, ratio, self._stepper.tableau.order)
+        return Spanned(accepted, next_step, of_y + at_first, found)
+
+    def taken(
+        self, span: Span, of_parameters: Sequence[Tensor]
+    ) -> tuple[float, Tensor, list[Tensor]]:
+        """The error ratio, the gradient of the state at the start, and those of the parameters."""
+        outputs, (t0, t1), inside = span.outputs, span.ends, span.inside
+        of_inside = outputs.gradients[slice_of(inside)]
         with torch.enable_grad():
-            y = outputs.values[first].detach().requires_grad_()
-            memory = self._stepper.init(self._field, times[first], y)
-            step = self._stepper.step(self._field, times[first], times[last], y, memory)
-            within = step.values([times[k] for k in inside])
+            y = outputs.values[span.first].detach().requires_grad_()
+            memory = self._stepper.init(self._field, t0, y)
+            step = self._stepper.step(self._field, t0, t1, y, memory)
+            within = step.values([outputs.times[k] for k in inside])
             errors = [step.estimate(), step.defect()]
-        changes = self._pulled_back([step.y1, within], [end, of_inside], y)
-        seeds = [end + of_inside.sum(0), of_inside.sum(0)]
+        changes = self._pulled_back([step.y1, within], [span.of_end, of_inside], y)
+        seeds = [span.of_end + of_inside.sum(0), of_inside.sum(0)]
         unsure = self._pulled_back(errors, seeds, y, kept=False)
         found = [old + new for old, new in zip(of_parameters, changes[1:], strict=True)]
         pack = self._layout.pack
         ratio = self._control.error_ratio(
             pack((errors[0].detach().abs() + errors[1].detach().abs(), *unsure)),
-            pack((outputs.values[last], adjoint, *of_parameters)),
-            pack((outputs.values[first], changes[0], *found)),
+            pack((outputs.values[span.last], span.adjoint, *of_parameters)),
+            pack((outputs.values[span.first], changes[0], *found)),
         )
-        length = abs(times[last] - times[first])
-        accepted = ratio <= 1.0
-        (self._field.accepted if accepted else self._field.rejected)()
-        next_step = self._control.next_step(length, ratio, self._stepper.tableau.order)
-        return Spanned(accepted, next_step, changes[0] + at_first, found)
+        return ratio, changes[0], found
 
     def _pulled_back(
         self, results: list[Tensor], gradients: list[Tensor], y: Tensor, kept: bool = True

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from node_cli.methods.tableau import Tableau
 from node_cli.solving.host_numbers import tensor_of
-from node_cli.solving.pure_field import PlainField, PureField, row_of
+from node_cli.solving.pure_field import Features, PlainField, PureField, row_of
 from node_cli.solving.state import Norm
 
 HEAD = 3  # entries of the clock before the times
@@ -110,7 +110,7 @@ def pulled_back(
     with torch.enable_grad():
         start = x.detach().requires_grad_()
         changes = gradients_of([function(start)], [gradient], (start, *parameters))
-    return (_filled(changes[0], x), *map(_added, sums, changes[1:]))
+    return (filled(changes[0], x), *map(added, sums, changes[1:]))
 
 
 def step_forward(
@@ -126,11 +126,11 @@ def step_forward(
         y0: the state at its start.
         f0: the field there; None: it is evaluated.
     """
-    y1, stages = _stages(system, clock, y0, f0)
+    y1, stages, _ = stages_of(system, clock, y0, f0)
     found = [y1, *_rest(system, stages)]
     if system.norm is not None:
         assert system.tableau.error is not None
-        error = clock[2] * _sum_of(system.tableau.error, stages)
+        error = clock[2] * sum_of(system.tableau.error, stages)
         found.append(error_ratio(system.norm, clock, y0, y1, error))
     return tuple(found)
 
@@ -164,14 +164,14 @@ def step_backward(
     with torch.enable_grad():
         start = y0.detach().requires_grad_()
         slope = None if f0 is None else f0.detach().requires_grad_()
-        y1, stages = _stages(system, clock, start, slope, last=of_f1 is not None)
+        y1, stages, _ = stages_of(system, clock, start, slope, last=of_f1 is not None)
         found, gradients = [y1], [of_y1]
         if of_f1 is not None:
-            found.append(_end_of(system, clock, y1, stages))
+            found.append(end_of(system, clock, y1, stages))
             gradients.append(of_f1)
         if of_middle is not None:
             assert system.tableau.middle is not None
-            found.append(_sum_of(system.tableau.middle, stages))
+            found.append(sum_of(system.tableau.middle, stages))
             gradients.append(of_middle)
         if of_f0 is not None:
             found.append(stages[0])
@@ -180,47 +180,53 @@ def step_backward(
         changes = gradients_of(found, gradients, inputs)
     first = len(inputs) - len(system.parameters)
     of_inputs = [
-        _filled(change, like) for change, like in zip(changes[:first], inputs[:first], strict=True)
+        filled(change, like) for change, like in zip(changes[:first], inputs[:first], strict=True)
     ]
-    return (*of_inputs, *map(_added, sums, changes[first:]))
+    return (*of_inputs, *map(added, sums, changes[first:]))
 
 
 def gradients_of(
-    found: Sequence[Tensor], gradients: Sequence[Tensor], inputs: Sequence[Tensor]
+    found: Sequence[Tensor],
+    gradients: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    again: bool = False,
 ) -> Sequence[Tensor | None]:
-    """Those of the inputs; None: nothing depends on one."""
+    """Those of the inputs; None: nothing depends on one. ``again``: there is more to come."""
     kept = [pair for pair in zip(found, gradients, strict=True) if pair[0].requires_grad]
     if not kept:
         return [None] * len(inputs)
     outputs, along = zip(*kept, strict=True)
-    return torch.autograd.grad(outputs, inputs, along, allow_unused=True)
+    return torch.autograd.grad(outputs, inputs, along, retain_graph=again, allow_unused=True)
 
 
-def _plain(system: StepSystem) -> PlainField:
+def plain(system: StepSystem) -> PlainField:
+    """The vector field itself."""
     assert isinstance(system.field, PlainField)
     return system.field
 
 
-def _end_of(system: StepSystem, clock: Tensor, y1: Tensor, stages: list[Tensor]) -> Tensor:
+def end_of(system: StepSystem, clock: Tensor, y1: Tensor, stages: list[Tensor]) -> Tensor:
     """The field at the end of a step."""
     if system.tableau.first_same_as_last:
         return stages[-1]
-    field = _plain(system)
+    field = plain(system)
     return field.given(row_of(field.of_times(clock[HEAD : HEAD + 1] + clock[2]), 0), y1)
 
 
-def _filled(change: Tensor | None, like: Tensor) -> Tensor:
+def filled(change: Tensor | None, like: Tensor) -> Tensor:
+    """A gradient that is not None."""
     return torch.zeros_like(like) if change is None else change.contiguous()
 
 
-def _added(total: Tensor, change: Tensor | None) -> Tensor:
+def added(total: Tensor, change: Tensor | None) -> Tensor:
+    """The sum of gradients."""
     return total if change is None else total + change
 
 
-def _stages(
+def stages_of(
     system: StepSystem, clock: Tensor, y0: Tensor, f0: Tensor | None, last: bool = True
-) -> tuple[Tensor, list[Tensor]]:
-    """The end of the step and the field at its stages.
+) -> tuple[Tensor, list[Tensor], Features]:
+    """The end of the step, the field at its stages and what depends on the times of the clock.
 
     Args:
         system: of the solve.
@@ -229,7 +235,7 @@ def _stages(
         f0: the field there; None: it is evaluated.
         last: the field at the end is wanted too.
     """
-    tableau, field, h = system.tableau, _plain(system), clock[2]
+    tableau, field, h = system.tableau, plain(system), clock[2]
     times = clock[HEAD:]
     of_times = field.of_times(times)
     stages = [field.given(row_of(of_times, 0), y0) if f0 is None else f0]
@@ -240,14 +246,14 @@ def _stages(
     y1 = moved(y0, h, tableau.weights[: len(stages)], stages)
     if ends_alike and last:
         stages.append(field.given(row_of(of_times, len(tableau.nodes)), y1))
-    return y1, stages
+    return y1, stages, of_times
 
 
 def _rest(system: StepSystem, stages: list[Tensor]) -> list[Tensor]:
     tableau = system.tableau
     found = [stages[-1]] if tableau.first_same_as_last else []
     if tableau.middle is not None:
-        found.append(_sum_of(tableau.middle, stages))
+        found.append(sum_of(tableau.middle, stages))
     return found
 
 
@@ -270,7 +276,8 @@ def moved(y0: Tensor, h: Tensor, row: Sequence[float], stages: Sequence[Tensor])
     return y
 
 
-def _sum_of(factors: Sequence[float], stages: Sequence[Tensor]) -> Tensor:
+def sum_of(factors: Sequence[float], stages: Sequence[Tensor]) -> Tensor:
+    """``sum_j factors[j] * stages[j]``."""
     used = [(factor, stage) for factor, stage in zip(factors, stages, strict=True) if factor]
     total = used[0][1] * used[0][0]
     for factor, stage in used[1:]:

@@ -7,7 +7,7 @@ import torch
 from solving.problems import Linear, Network
 
 from node_cli.methods import METHODS
-from node_cli.solving import SolveSpec, solve
+from node_cli.solving import SolveSpec, compilation, solve
 from node_cli.solving.counted_field import CountedField
 from node_cli.solving.runge_kutta import RungeKutta
 from node_cli.solving.spec import BackwardSpec
@@ -90,6 +90,22 @@ def test_the_cost_does_not_grow_with_the_outputs(mode):
         assert stats.nfe_forward + stats.nfe_backward == field.calls
         counts.append(stats.nfe_backward)
     assert max(counts) < 2 * min(counts)
+
+
+@pytest.mark.usefixtures("traced_only")
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    ("method", "tolerance"), [("dopri5", 1e-5), ("bosh3", 1e-4), ("adaptive_heun", 1e-2)]
+)
+def test_a_graph_takes_the_same_steps(mode, method, tolerance):
+    """A method with a middle, one without and one whose last stage is not the next first one."""
+    spec = SolveSpec(method, tolerance, tolerance, adjoint=mode)
+    plain, counted = gradients(spec, TIMES["twice"])
+    found, stats = gradients(replace(spec, compile="step"), TIMES["twice"])
+    assert compilation.done.refused == {}
+    assert vars(stats) == vars(counted)
+    for a, b in zip(found, plain, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-11, atol=1e-12)
 
 
 def test_outputs_far_apart_are_solved_for_one_by_one():
