@@ -21,8 +21,10 @@ from node_cli.solving.compilation import (
     watched,
 )
 
-# A function, the setting, and for each of its tensors whether there is none.
-_Name = tuple[Hashable, ...]
+# A function, and for each of its tensors whether there is none.
+_Called = tuple[Hashable, ...]
+# The setting, and that.
+_Name = tuple[Hashable, _Called]
 
 
 class BoundGraphs:
@@ -52,25 +54,26 @@ class BoundGraphs:
         self._kind = (kind_of(system.field), setting, compilation.BACKEND)
         # Where its graphs are those of this one.
         self._before: _Solve | None = None if forward is None else forward._before
-        self._found: dict[_Name, Callable[..., Tensors]] = {}
+        self._found: dict[_Called, Callable[..., Tensors]] = {}
 
     def __call__(self, function: CompiledFunction, *tensors: Tensor | None) -> Tensors:
         """What a function gives for tensors of the same shapes each time."""
         # The graph reads them in the order in which the first ones lay.
         given = tuple(None if x is None else x.contiguous() for x in tensors)
-        name: _Name = (function, self._setting, *(x is None for x in tensors))
-        again = self._found.get(name) or self._of_the_solve_before(name)
-        return self._look_for(function, name, given) if again is None else again(*given)
+        called: _Called = (function, *[x is None for x in tensors])
+        again = self._found.get(called) or self._of_the_solve_before(called)
+        return self._look_for(function, called, given) if again is None else again(*given)
 
-    def _of_the_solve_before(self, name: _Name) -> Callable[..., Tensors] | None:
+    def _of_the_solve_before(self, called: _Called) -> Callable[..., Tensors] | None:
+        name = (self._setting, called)
         recipe = None if self._before is None else self._before.recipes.get(name)
         again = None if recipe is None else recipe.bound()
         if again is not None:
-            self._found[name] = again
+            self._found[called] = again
         return again
 
     def _look_for(
-        self, function: CompiledFunction, name: _Name, tensors: Sequence[Tensor | None]
+        self, function: CompiledFunction, called: _Called, tensors: Sequence[Tensor | None]
     ) -> Tensors:
         # New objects: the same tensors inside of the field are other inputs.
         given = tuple(None if tensor is None else tensor.detach() for tensor in tensors)
@@ -81,17 +84,17 @@ class BoundGraphs:
         except NotCompiledError:
             if not self._or_plain:
                 raise
-            self._found[name] = self._plain(function)
-            return self._found[name](*tensors)
+            self._found[called] = self._plain(function)
+            return self._found[called](*tensors)
         finally:
             watched.reset(token)
         recipe = _recipe(calls[0], given, outputs) if len(calls) == 1 else None
         again = None if recipe is None else recipe.bound()
         if recipe is None or again is None:
-            self._found[name] = lambda *later: function(self._system, *later)
+            self._found[called] = lambda *later: function(self._system, *later)
         else:
-            self._found[name] = again
-            self._note(name, recipe)
+            self._found[called] = again
+            self._note((self._setting, called), recipe)
         return outputs
 
     def _note(self, name: _Name, recipe: _Recipe) -> None:

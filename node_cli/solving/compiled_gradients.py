@@ -15,7 +15,13 @@ from node_cli.solving.counted_field import CountedField
 from node_cli.solving.host_numbers import slice_of, tensor_of
 from node_cli.solving.integration import Integrator
 from node_cli.solving.runge_kutta import dense_rows
-from node_cli.solving.step_graph import clock_of, stage_times, start_backward, step_backward
+from node_cli.solving.step_graph import (
+    clock_of,
+    clocks_of,
+    stage_times,
+    start_backward,
+    step_backward,
+)
 from node_cli.solving.trajectory import AcceptedStep
 
 
@@ -87,13 +93,13 @@ class _CompiledSteps(torch.autograd.Function):
         states, parameters = ctx.saved_tensors[:count], ctx.saved_tensors[kept:]
         slopes = ctx.saved_tensors[count:kept] or (None,) * count
         ctx.field.backward_begins()
-        back = _Backward(ctx.field, ctx.stepper, parameters, ctx.replays)
+        ends = [(start, end) for start, end, _ in ctx.steps]
+        back = _Backward(ctx.field, ctx.stepper, ends, gradient[0], parameters, ctx.replays)
         adjoint = torch.zeros_like(gradient[0])
         of_slope = torch.zeros_like(adjoint) if ctx.keeps_slopes else None
-        for step, y0, f0 in zip(
-            reversed(ctx.steps), reversed(states), reversed(slopes), strict=True
-        ):
-            start, end, outputs = step
+        for number in reversed(range(count)):
+            _, end, outputs = ctx.steps[number]
+            start = states[number], slopes[number]
             inside = [i for i in outputs if ctx.times[i] != end]
             for i in outputs:
                 if ctx.times[i] == end:
@@ -101,7 +107,7 @@ class _CompiledSteps(torch.autograd.Function):
             values = (
                 ([ctx.times[i] for i in inside], gradient[slice_of(inside)]) if inside else None
             )
-            adjoint, of_slope = back(start, end, (y0, f0), (adjoint, of_slope), values)
+            adjoint, of_slope = back(number, start, (adjoint, of_slope), values)
         if of_slope is not None and count:
             adjoint = adjoint + back.first_slope(ctx.steps[0][0], states[0], of_slope)
         for i, t in enumerate(ctx.times):
@@ -113,6 +119,14 @@ class _CompiledSteps(torch.autograd.Function):
 class _Backward:
     """Takes gradients back over one step after the other.
 
+    Args:
+        field: of the solve.
+        stepper: that took the steps.
+        ends: where each of them starts and ends.
+        like: a state.
+        parameters: that get gradients.
+        replays: what is evaluated counts.
+
     Attributes:
         sums: the gradients of the parameters so far.
     """
@@ -121,10 +135,16 @@ class _Backward:
         self,
         field: CountedField,
         stepper: CompiledRungeKutta,
+        ends: Sequence[tuple[float, float]],
+        like: Tensor,
         parameters: Sequence[Tensor],
         replays: bool,
     ) -> None:
         self._field, self._stepper, self._replays = field, stepper, replays
+        self._ends = ends
+        # Those of all steps at once: to make a small tensor takes as long as a small step.
+        steps = [(t1 - t0, stage_times(stepper.tableau, t0, t1)) for t0, t1 in ends]
+        self._clocks = clocks_of(stepper.tolerances, steps, like)
         system = stepper.system(field, of_gradients=True)
         setting = (stepper.tableau, "gradients", *named(parameters))
         self._graphs = BoundGraphs(system, setting, or_plain=True, forward=field.graphs)
@@ -132,8 +152,7 @@ class _Backward:
 
     def __call__(
         self,
-        t0: float,
-        t1: float,
+        number: int,
         start: tuple[Tensor, Tensor | None],
         of_end: tuple[Tensor, Tensor | None],
         values: tuple[Sequence[float], Tensor] | None,
@@ -141,13 +160,12 @@ class _Backward:
         """The gradients of state and field at the start of a step.
 
         Args:
-            t0: where it starts.
-            t1: where it ends.
-            start: the state there, and the field where it was kept.
+            number: of the step.
+            start: the state at its start, and the field where it was kept.
             of_end: the gradients at its end.
             values: times inside of it, and the gradients of the values there.
         """
-        (y0, f0), (of_y1, of_f1) = start, of_end
+        (y0, f0), (of_y1, of_f1), (t0, t1) = start, of_end, self._ends[number]
         tableau = self._stepper.tableau
         of_y0 = of_f0 = of_middle = None
         if values is not None:
@@ -160,9 +178,8 @@ class _Backward:
             of_middle = rest[0] if rest else None
         if self._replays:
             self._count(t0, t1, values is not None)
-        times = stage_times(tableau, t0, t1)
-        clock = clock_of(self._stepper.tolerances, t1 - t0, times, y0)
-        given = (clock, y0, f0, of_y1, of_f1, of_middle, of_f0 if f0 is None else None)
+        clock, of_start = self._clocks[number], of_f0 if f0 is None else None
+        given = (clock, y0, f0, of_y1, of_f1, of_middle, of_start)
         step = compiled(step_backward, "the gradient of a step")
         adjoint, *found = self._graphs(step, *given, *self.sums)
         of_slope = None

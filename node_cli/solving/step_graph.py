@@ -51,6 +51,15 @@ def clock_of(
     return tensor_of([*tolerances, h, *times], like)
 
 
+def clocks_of(
+    tolerances: tuple[float, float], steps: Sequence[tuple[float, Sequence[float]]], like: Tensor
+) -> Sequence[Tensor]:
+    """The clocks of several steps: of each the length and the times."""
+    if not steps:
+        return ()
+    return tensor_of([[*tolerances, h, *times] for h, times in steps], like).unbind()
+
+
 def start_forward(system: StepSystem, clock: Tensor, y0: Tensor) -> tuple[Tensor, Tensor]:
     """The field at the start of a solve, and ``[3]``: its norm, the state's, whether all is finite.
 

@@ -2,6 +2,7 @@
 
 import shutil
 from contextlib import chdir
+from itertools import compress
 
 import numpy as np
 import pytest
@@ -163,8 +164,10 @@ def test_a_path_knows_when_it_begins(runs):
 
 @pytest.mark.parametrize("family", ["latent-sde", "paths"])
 def test_seeds_samples_and_bands(runs, node_predict, tmp_path, family):
-    run = runs(family)
-    write_table(tmp_path / "given.csv", series())
+    run, circles = runs(family), series()
+    few = [circle in ("circle 0", "circle 1", "circle 2") for circle in circles["id"]]
+    given = {name: [*compress(column, few)] for name, column in circles.items()}
+    write_table(tmp_path / "given.csv", given)
     for name, words in {
         "first": (),
         "again": (),

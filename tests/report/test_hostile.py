@@ -326,7 +326,7 @@ def written(folder, others, line):
 several = st.lists(summaries, min_size=1, max_size=4)
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(others=several, line=values)
 def test_no_folder_stops_the_tables(tmp_path_factory, others, line):
     folder = tmp_path_factory.mktemp("fuzz")
