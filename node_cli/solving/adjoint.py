@@ -49,14 +49,16 @@ class _Adjoint(torch.autograd.Function):
     def forward(ctx: Any, problem: AdjointProblem, y0: Tensor, *parameters: Tensor) -> Tensor:
         found = problem.forward(problem.field, y0, problem.times)
         values = torch.stack(found.values)
-        ctx.problem, ctx.times = problem, found.times
+        ctx.problem, ctx.times, ctx.parameters = problem, found.times, parameters
         ctx.save_for_backward(values, *parameters)
         return values
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        values, *parameters = ctx.saved_tensors
+        # Torch refuses parameters that were changed since. Those that it gives back are other
+        # objects where hooks see what is saved, and nothing in a graph depends on them.
+        values, parameters = ctx.saved_tensors[0], ctx.parameters
         ctx.problem.field.backward_begins()
         # As in any backward pass, what comes in not finite goes out so: a scaler of half precision
         # gradients then passes over the step.

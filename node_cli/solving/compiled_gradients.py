@@ -90,11 +90,11 @@ class _CompiledSteps(torch.autograd.Function):
         (gradient,) = gradients
         count = len(ctx.steps)
         kept = 2 * count if ctx.keeps_slopes else count
-        states, parameters = ctx.saved_tensors[:count], ctx.saved_tensors[kept:]
-        slopes = ctx.saved_tensors[count:kept] or (None,) * count
+        saved = ctx.saved_tensors  # torch refuses parameters that were changed since
+        states, slopes = saved[:count], saved[count:kept] or (None,) * count
         ctx.field.backward_begins()
         ends = [(start, end) for start, end, _ in ctx.steps]
-        back = _Backward(ctx.field, ctx.stepper, ends, gradient[0], parameters, ctx.replays)
+        back = _Backward(ctx.field, ctx.stepper, ends, gradient[0], ctx.replays)
         adjoint = torch.zeros_like(gradient[0])
         of_slope = torch.zeros_like(adjoint) if ctx.keeps_slopes else None
         for number in reversed(range(count)):
@@ -124,7 +124,6 @@ class _Backward:
         stepper: that took the steps.
         ends: where each of them starts and ends.
         like: a state.
-        parameters: that get gradients.
         replays: what is evaluated counts.
 
     Attributes:
@@ -137,10 +136,10 @@ class _Backward:
         stepper: CompiledRungeKutta,
         ends: Sequence[tuple[float, float]],
         like: Tensor,
-        parameters: Sequence[Tensor],
         replays: bool,
     ) -> None:
         self._field, self._stepper, self._replays = field, stepper, replays
+        parameters = stepper.parameters
         self._ends = ends
         # Those of all steps at once: to make a small tensor takes as long as a small step.
         steps = [(t1 - t0, stage_times(stepper.tableau, t0, t1)) for t0, t1 in ends]

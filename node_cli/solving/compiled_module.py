@@ -81,7 +81,8 @@ class _Call(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        x, *parameters = ctx.saved_tensors
+        x, *_ = ctx.saved_tensors  # which refuses parameters that were changed since
+        parameters = ctx.called.parameters
         setting = (ctx.what, *named(parameters))
         graphs = BoundGraphs(ctx.system, setting, or_plain=True, forward=ctx.graphs)
         sums = tuple(torch.zeros_like(parameter) for parameter in parameters)

@@ -134,11 +134,11 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
 
     def system(self, field: SolvableField, of_gradients: bool = False) -> System:
         """What all steps have in common, or all gradients of steps."""
-        content = StepSystem(
-            field.pure(), self.tableau, self._norm, self.parameters if of_gradients else ()
-        )
-        parameters = self.parameters if self.direct else None
-        return System(content, field.original, parameters, self.tableau)
+        pure, parameters = field.pure(), self.parameters
+        content = StepSystem(pure, self.tableau, self._norm, parameters if of_gradients else ())
+        # The adjoint's states have shapes of their own.
+        method = (self.tableau, type(pure))
+        return System(content, field.original, parameters if self.direct else None, method)
 
     def graphs(self, field: SolvableField) -> BoundGraphs:
         """Those of the solve; within a backward pass they have to run in some way."""

@@ -74,6 +74,20 @@ def test_a_run_is_compiled_once_and_goes_on_to_the_bit(node_train, tmp_path):
         assert torch.equal(value, weights(tmp_path / "half")[name])
 
 
+@pytest.mark.parametrize("adjoint", ["full", "seminorm", "checkpointed"])
+def test_a_run_learns_the_same_with_each_adjoint(node_train, tmp_path, adjoint):
+    """Each step measures what is kept, by hooks that see what autograd saves."""
+    words = (*TINY, f"adjoint={adjoint}", "trainer.max_steps=3")
+    for name in ("off", "step"):
+        done = node_train(*words, f"compile={name}", f"hydra.run.dir={name}")
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.count(" compiled in ") <= 1  # all of them in the first step
+    for tag in ("nfe/forward", "nfe/backward", "solver/steps_accepted"):
+        assert logged(tmp_path / "step", tag) == logged(tmp_path / "off", tag)
+    torch.testing.assert_close(weights(tmp_path / "step"), weights(tmp_path / "off"))
+
+
+
 @pytest.mark.parametrize("price", [0.0, 1e6])
 def test_auto_compiles_where_the_rest_of_the_run_is_long_enough(
     node_train, tmp_path, monkeypatch, price

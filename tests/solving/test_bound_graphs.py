@@ -147,3 +147,17 @@ def test_a_graph_gets_tensors_that_lie_as_the_first_ones():
     for _ in range(2):
         (found,) = graphs(function, torch.ones(3, 4).t())
         assert found.is_contiguous()
+
+
+@pytest.mark.parametrize("adjoint", ["direct", "checkpointed", "full", "seminorm"])
+def test_hooks_that_see_what_is_saved_change_nothing(adjoint):
+    """They give back other objects than the parameters that are in the graphs."""
+    field = Field()
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: x.detach(), lambda x: x):
+        hooked = end(field, adjoint=adjoint)
+    for a, b in zip(hooked, end(field, "off", adjoint), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-12)
+    counted = compilation.done.count
+    for a, b in zip(hooked, end(field, adjoint=adjoint), strict=True):
+        assert torch.equal(a, b)
+    assert compilation.done.count == counted
