@@ -87,7 +87,6 @@ def test_a_run_learns_the_same_with_each_adjoint(node_train, tmp_path, adjoint):
     torch.testing.assert_close(weights(tmp_path / "step"), weights(tmp_path / "off"))
 
 
-
 @pytest.mark.parametrize("price", [0.0, 1e6])
 def test_auto_compiles_where_the_rest_of_the_run_is_long_enough(
     node_train, tmp_path, monkeypatch, price
