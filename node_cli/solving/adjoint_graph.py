@@ -38,7 +38,7 @@ class PureAugmentedField:
     @property
     def setting(self) -> tuple[Hashable, ...]:
         """What its graphs depend on and those of the forward pass do not."""
-        return (self.seminorm, *named(self.parameters))
+        return (self.seminorm, self.field.layout.counting, *named(self.parameters))
 
     @property
     def carried(self) -> int:

@@ -147,7 +147,11 @@ class _Backward:
         system = stepper.system(field, of_gradients=True)
         setting = (stepper.tableau, "gradients", *named(parameters))
         self._graphs = BoundGraphs(system, setting, or_plain=True, forward=field.graphs)
-        self._zeros = self.sums = tuple(torch.zeros_like(parameter) for parameter in parameters)
+        # As graphs take them: a copy would not be known for what nothing was added to.
+        self._zeros = self.sums = tuple(
+            torch.zeros_like(parameter, memory_format=torch.contiguous_format)
+            for parameter in parameters
+        )
 
     def __call__(
         self,
@@ -171,7 +175,7 @@ class _Backward:
             weights = () if tableau.middle is None else (1.0,)
             rows = tensor_of(dense_rows(t0, t1, values[0], weights), y0)
             products = rows.t() @ values[1].reshape(len(rows), -1)
-            rise, of_f0, last, *rest = products.reshape(-1, *y0.shape).unbind()
+            rise, of_f0, last, *rest = products.reshape(len(products), *y0.shape).unbind()
             of_y0, of_y1 = values[1].sum(dim=0) - rise, of_y1 + rise
             of_f1 = last if of_f1 is None else of_f1 + last
             of_middle = rest[0] if rest else None
@@ -191,7 +195,9 @@ class _Backward:
     def of_parameters(self) -> list[Tensor | None]:
         """The gradients of the parameters; None: nothing depends on one, and nothing was added."""
         return [
-            None if total.numel() and total.data_ptr() == zero.data_ptr() else total
+            None
+            if total is zero or (total.numel() and total.data_ptr() == zero.data_ptr())
+            else total
             for total, zero in zip(self.sums, self._zeros, strict=True)
         ]
 

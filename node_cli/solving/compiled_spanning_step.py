@@ -47,7 +47,8 @@ class CompiledSpanningStep(SpanningStep):
         tableau = stepper.tableau
         step = StepSystem(field.pure(), tableau, control.norm, self._parameters)
         system = System(SpanningSystem(step, seminorm), field.original, None, tableau)
-        setting = (tableau, "over outputs", seminorm, *named(self._parameters))
+        counting = field.layout.counting
+        setting = (tableau, "over outputs", seminorm, counting, *named(self._parameters))
         self._graphs = BoundGraphs(system, setting, or_plain=True, forward=field.graphs)
 
     def taken(
@@ -58,9 +59,10 @@ class CompiledSpanningStep(SpanningStep):
         y0, inside = outputs.values[span.first], span.inside
         of_inside, passed = outputs.gradients[slice_of(inside)], [outputs.times[k] for k in inside]
         rows = tensor_of(dense_rows(t0, t1, passed, () if tableau.middle is None else (1.0,)), y0)
-        of_terms = (rows.t() @ of_inside.reshape(len(rows), -1)).reshape(-1, *y0.shape)
+        of_terms = rows.t() @ of_inside.reshape(len(rows), -1)
         times = spanning_times(tableau, t0, t1)
-        self._field.evaluated(times if tableau.first_same_as_last else [*times, t1])
+        at_end = () if tableau.first_same_as_last else (t1,)
+        self._field.evaluated([*times[:-1], *at_end, times[-1]])
         clock = clock_of((self._control.rtol, self._control.atol), t1 - t0, times, y0)
         ratio, of_y, *found = self._graphs(
             compiled(spanning_step, "a step of the adjoint over outputs"),
@@ -68,7 +70,7 @@ class CompiledSpanningStep(SpanningStep):
             torch.stack((y0, outputs.values[span.last])),
             span.adjoint,
             torch.stack((span.of_end, of_inside.sum(0))),
-            of_terms,
+            of_terms.reshape(len(of_terms), *y0.shape),
             *of_parameters,
         )
         return float(ratio), of_y, found

@@ -217,7 +217,8 @@ def _solve(
 def _parameters(field: VectorField, parameters: Iterable[Tensor] | None) -> list[Tensor]:
     if parameters is None:
         parameters = field.parameters() if isinstance(field, nn.Module) else ()
-    return [parameter for parameter in parameters if parameter.requires_grad]
+    # Once each: a parameter that is listed twice would get its gradient twice.
+    return [parameter for parameter in dict.fromkeys(parameters) if parameter.requires_grad]
 
 
 def _refuse_what_torchdiffeq_lacks(spec: SolveSpec, times: Sequence[float]) -> None:

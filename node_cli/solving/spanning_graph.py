@@ -79,12 +79,13 @@ def spanning_step(
         changes = gradients_of(results, [end + terms[0], *terms[1:]], inputs, again=True)
         estimate = h * sum_of(tableau.error, stages)
         defect = _defect(system, (clock, start, y1, stages[0], f1, middle), of_times)
-        asked = inputs[:1] if system.seminorm else inputs
-        unsure = gradients_of([estimate, defect], [end + inside, inside], asked)
+        # Of all inputs: by fewer of them, torch would look for what the parameters came from.
+        unsure = gradients_of([estimate, defect], [end + inside, inside], inputs)
     of_start = filled(changes[0], start) + (inside - terms[0])
     found = [added(*pair) for pair in zip(sums, changes[1:], strict=True)]
-    missing = (None,) * (len(inputs) - len(asked))
-    errors = [filled(*pair) for pair in zip((*unsure, *missing), inputs, strict=True)]
+    if system.seminorm:
+        unsure = [unsure[0], *[None] * len(step.parameters)]
+    errors = [filled(*pair) for pair in zip(unsure, inputs, strict=True)]
     ratio = error_ratio(
         step.norm,
         clock,

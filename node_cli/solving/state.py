@@ -23,13 +23,14 @@ class Layout:
     Attributes:
         is_single: the state is one tensor, and no tuple.
         shapes: of its parts.
+        counting: so many of them, the first ones, count in the norm; of a single one 0.
     """
 
     def __init__(self, state: State, outside_norm: int = 0) -> None:
         self.is_single = isinstance(state, Tensor)
         self.shapes = [part.shape for part in ([state] if isinstance(state, Tensor) else state)]
         self._sizes = [] if self.is_single else [shape.numel() for shape in self.shapes]
-        self._counting = len(self._sizes) - outside_norm
+        self.counting = len(self._sizes) - outside_norm
 
     def pack(self, state: State) -> Tensor:
         """The state as one tensor: of its own shape, or of shape ``[n]`` for a tuple."""
@@ -52,7 +53,7 @@ class Layout:
         """The root mean square; of a tuple the largest among those of its parts that count."""
         if not self._sizes:
             return largest_rms([packed])
-        return largest_rms(self.split(packed)[: self._counting])
+        return largest_rms(self.split(packed)[: self.counting])
 
 
 def contiguous(state: State) -> State:
