@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from typing import Any, Protocol, cast
+from typing import Any, NoReturn, Protocol, cast
 
 import torch
 from torch import Tensor
@@ -206,8 +206,8 @@ class CountedField:
 
     def evaluated(self, times: Sequence[float]) -> None:
         """Count evaluations that a graph makes, at these times."""
-        for t in times:
-            self._count(t)
+        if times:
+            self._count(*times)
 
     def accepted(self, *_: object) -> None:
         """Count a step that was kept."""
@@ -223,19 +223,29 @@ class CountedField:
         else:
             self.stats.backward_steps_rejected += 1
 
-    def _count(self, t: Tensor | float) -> None:
-        self._last_time = t
+    def _count(self, *times: Tensor | float) -> None:
+        """Count evaluations, with one look at limits for all of them."""
+        self._last_time, count = times[-1], len(times)
         if self._forward:
             if self._guard is not None:
-                self._guard.look(t)
-            self.stats.nfe_forward += 1
+                self._guard.look(times[-1], count)
+            self.stats.nfe_forward += count
         else:
-            self.stats.nfe_backward += 1
-        self._used += 1
+            self.stats.nfe_backward += count
+        self._used += count
         if self._max_nfe is not None and self._used > self._max_nfe:
-            raise SolverError(
-                f"the {'forward' if self._forward else 'backward'} solve stopped at"
-                f" {at_time(float(t))}: it takes more evaluations of the vector field than"
-                f" solver.max_nfe={self._max_nfe} allows; raise that limit, loosen the tolerance"
-                " or take larger steps."
-            )
+            self._stop(times)
+
+    def _stop(self, times: Sequence[Tensor | float]) -> NoReturn:
+        """At the first of the evaluations that is too many."""
+        assert self._max_nfe is not None
+        beyond = self._used - self._max_nfe
+        t = self._last_time = times[-beyond]
+        name = "nfe_forward" if self._forward else "nfe_backward"
+        setattr(self.stats, name, getattr(self.stats, name) - (beyond - 1))
+        raise SolverError(
+            f"the {'forward' if self._forward else 'backward'} solve stopped at"
+            f" {at_time(float(t))}: it takes more evaluations of the vector field than"
+            f" solver.max_nfe={self._max_nfe} allows; raise that limit, loosen the tolerance"
+            " or take larger steps."
+        )

