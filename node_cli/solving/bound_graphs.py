@@ -12,14 +12,13 @@ from torch import Tensor
 
 import node_cli.solving.compilation as compilation
 from node_cli.solving.compilation import (
-    Call,
     CompiledFunction,
     NotCompiledError,
     System,
     Tensors,
     kind_of,
-    watched,
 )
+from node_cli.solving.watched_calls import Call, watched
 
 # A function, and for each of its tensors whether there is none.
 _Called = tuple[Hashable, ...]
@@ -130,7 +129,7 @@ class _Recipe:
         places: of the results, among its outputs and the tensors given; None: they are its outputs.
     """
 
-    graph: Callable[..., Sequence[Tensor]]
+    graph: Callable[[list[Any]], Sequence[Tensor]]
     template: tuple[Any, ...]
     slots: tuple[tuple[int, int], ...]
     places: tuple[int, ...] | None
@@ -146,7 +145,7 @@ class _Recipe:
             flat = template.copy()
             for i, j in slots:
                 flat[i] = given[j]
-            found = graph(*flat)
+            found = undisturbed(graph, flat)
             if places is None:
                 return tuple(found)
             results = (*found, *given)
@@ -158,13 +157,23 @@ class _Recipe:
         """The same graph, with the same tensors in it."""
         same_size = len(self.template) == len(other.template)
         return (
-            self.graph is other.graph and same_size and all(map(_is, self.template, other.template))
+            self.graph == other.graph and same_size and all(map(_is, self.template, other.template))
         )
 
     def takes_no_more_than(self, other: _Recipe) -> bool:
         """All tensors in it are in another one too."""
         there = {id(x) for x in other.template}
         return all(id(x) in there for x in self.template if isinstance(x, weakref.ref))
+
+
+def undisturbed(
+    graph: Callable[[list[Any]], Sequence[Tensor]], flat: list[Any]
+) -> Sequence[Tensor]:
+    """Call a graph, whose operations autograd does not see and autocast does not change."""
+    if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
+        with torch.no_grad(), torch.autocast("cpu", enabled=False):
+            return graph(flat)
+    return graph(flat)
 
 
 def _is(a: Any, b: Any) -> bool:

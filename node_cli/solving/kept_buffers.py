@@ -58,6 +58,20 @@ class KeptBuffers(PythonWrapperCodegen):
         if all(isinstance(line, _KNOWN) for line in self.lines):
             self._keep(_kept(self.lines))
 
+    def write_args(self, input_names: list[str]) -> None:
+        """Read the inputs, and remember them for who repeats the call."""
+        super().write_args(input_names)
+        self.prefix.writeline(f"_given = ({', '.join(input_names)},)")
+
+    def generate_return(self, output_refs: list[str]) -> None:
+        """Give back the outputs, and tell of the call."""
+        if not self.get_graph_input_names() or not output_refs:
+            super().generate_return(output_refs)
+            return
+        self.imports.writeline("from node_cli.solving.watched_calls import noted as _noted")
+        outputs = f"({', '.join(output_refs)},)"
+        self.wrapper_call.writeline(f"return _noted(runner.call, _given, {outputs})")
+
     def _keep(self, names: set[str]) -> None:
         if not names:
             return

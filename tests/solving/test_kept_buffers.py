@@ -7,7 +7,9 @@ import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from node_cli.solving import compilation
+from node_cli.solving.bound_graphs import undisturbed
 from node_cli.solving.kept_buffers import LARGEST
+from node_cli.solving.watched_calls import watched
 
 pytestmark = pytest.mark.slow
 
@@ -82,3 +84,24 @@ def written(tensors):
 
     _, (code,) = run_and_get_code(compile_and_run)
     return code
+
+
+def test_the_code_alone_gives_the_same_without_gradients_and_autocast(compiled):
+    """What is called again passes over the layers that torch puts around it."""
+    calls = []
+    token = watched.set(calls)
+    x, w = given(3)
+    try:
+        with torch.no_grad():
+            outputs = compiled(x, w)
+    finally:
+        watched.reset(token)
+    (call,) = calls
+    assert all(a is b for a, b in zip(call.outputs, outputs, strict=True))
+    places = [next(i for i, y in enumerate((x, w)) if y is z) for z in call.inputs]
+    with torch.enable_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        new = x.requires_grad_(), w.requires_grad_()
+        again = undisturbed(call.graph, [new[place] for place in places])
+    for a, b in zip(again, outputs, strict=True):
+        assert not a.requires_grad
+        assert torch.equal(a, b)
