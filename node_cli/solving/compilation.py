@@ -18,6 +18,7 @@ from torch import Tensor, fx
 
 from node_cli.solving.field_result import name_of
 from node_cli.solving.random_states import RandomStates
+from node_cli.solving.watched_calls import Call, shortest, watched
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ _TRACING = {
     "recompile_limit": 256,  # of all fields, solvers and shapes of a process
     "skip_nnmodule_hook_guards": False,  # hooks of modules come and go
 }
-# A field that is compiled so many times by one function changes too much for it to pay.
+# A field that is compiled so many times by one function and method changes too much for it to pay.
 _MOST_OF_A_FIELD = 12
 
 
@@ -108,7 +109,7 @@ class CompiledFunction:
     def __init__(self, function: Callable[..., Tensors], what: str, backend: str) -> None:
         self.plain, self._what, self._backend = function, what, backend
         self._compiled: dict[Hashable, Callable[..., Tensors]] = {}
-        self._times: dict[object, int] = {}
+        self._times: dict[Hashable, int] = {}
 
     def __call__(self, system: System, *tensors: Tensor | None) -> Tensors:
         """Call it compiled.
@@ -173,22 +174,26 @@ class CompiledFunction:
         done.count += 1
         going_on.made.append(RandomStates(x for x in inputs if isinstance(x, Tensor)))
         _check_gradients(inputs, system)
-        kind = kind_of(system.field)
-        times = self._times[kind] = self._times.get(kind, 0) + 1
+        name = (kind_of(system.field), system.method)
+        times = self._times[name] = self._times.get(name, 0) + 1
         if times > _MOST_OF_A_FIELD:
             raise NotCompiledError(
                 "it changes from solve to solve, and would be compiled each time"
             )
         compiled = _by_backend(self._backend, graph, inputs)
 
+        def of_list(flat: list[Any]) -> Any:
+            return compiled(*flat)
+
         def run(*flat: Any) -> Any:
             now = _going_on.get()
             if now is not None:  # a graph that was made without gradients is found with them too
                 _check_gradients(flat, now.system)
-            outputs = compiled(*flat)
             calls = watched.get()
+            since = 0 if calls is None else len(calls)
+            outputs = compiled(*flat)
             if calls is not None:
-                calls.append(Call(compiled, flat, outputs))
+                shortest(calls, since, Call(of_list, flat, outputs))
             return outputs
 
         return run
@@ -261,28 +266,16 @@ def cache_folder() -> Path:
     return Path(home) / "node-cli"
 
 
-class Call(NamedTuple):
-    """A call of a graph."""
-
-    graph: Callable[..., Sequence[Tensor]]
-    inputs: tuple[Any, ...]
-    outputs: Sequence[Tensor]
-
-
-# Where it is a list, it gets each call.
-watched: ContextVar[list[Call] | None] = ContextVar("watched", default=None)
-
-
 def _by_backend(name: str, graph: fx.GraphModule, inputs: list[Any]) -> Callable[..., Any]:
     compiled: Any
     if name == "inductor":
         from torch._inductor.compile_fx import compile_fx
 
-        from node_cli.solving.batch_last import BatchLast
         from node_cli.solving.decompositions import Decompositions
+        from node_cli.solving.graph_passes import GraphPasses
         from node_cli.solving.kept_buffers import kept_buffers
 
-        options = _OPTIONS | {"post_grad_custom_pre_pass": BatchLast()}
+        options = _OPTIONS | {"post_grad_custom_pre_pass": GraphPasses()}
         with _kept_in_our_folder(), kept_buffers():
             compiled = compile_fx(
                 graph, inputs, config_patches=options, decompositions=Decompositions()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from node_cli.solving.batch_last import BatchLast
+from node_cli.solving.batch_last import put_batch_last
 from node_cli.solving.decompositions import Decompositions
 from node_cli.solving.small_products import product
 from node_cli.solving.state import Layout
@@ -70,7 +70,7 @@ def test_loops_over_what_lies_along_the_batch_are_turned():
     given = drawn(40, 3, turned=True), drawn(3), drawn(40, 1), drawn(1, 3)
     traced = make_fx(field, tracing_mode="fake")(*given)
     before = traced(*given)
-    BatchLast()(traced.graph)
+    put_batch_last(traced.graph)
     traced.recompile()
     for a, b in zip(traced(*given), before, strict=True):
         assert torch.equal(a, b)
@@ -85,14 +85,14 @@ def test_loops_over_other_matrices_stay():
     given = drawn(40, 3), drawn(40, 1, turned=True)
     traced = make_fx(lambda a, b: (torch.tanh(a), torch.exp(b)), tracing_mode="fake")(*given)
     before = [node.target for node in traced.graph.nodes]
-    BatchLast()(traced.graph)
+    put_batch_last(traced.graph)
     assert [node.target for node in traced.graph.nodes] == before
 
 
 def test_a_product_of_a_column_and_a_row_goes_with_what_lies_turned():
     given = drawn(40, 1), drawn(3), drawn(40, 3, turned=True)
     traced = make_fx(lambda a, b, c: (-(a * b)) * c, tracing_mode="fake")(*given)
-    BatchLast()(traced.graph)
+    put_batch_last(traced.graph)
     traced.recompile()
     shapes = [
         tuple(node.meta["val"].shape)
@@ -106,7 +106,7 @@ def test_a_product_of_a_column_and_a_row_goes_with_what_lies_turned():
 def test_what_reads_a_matrix_along_rows_stays():
     given = drawn(40, 3), drawn(3), drawn(40, 3, turned=True)
     traced = make_fx(lambda a, b, c: (a * b, c * c), tracing_mode="fake")(*given)
-    BatchLast()(traced.graph)
+    put_batch_last(traced.graph)
     first = next(node for node in traced.graph.nodes if node.target is aten.mul.Tensor)
     assert tuple(first.meta["val"].shape) == (40, 3)
 
