@@ -19,3 +19,16 @@ def told():
     lines = []
     with compilation.told(lambda text, stays: lines.append(text) if stays else None):
         yield lines
+
+
+@pytest.fixture(scope="session")
+def code_cache(tmp_path_factory):
+    """Where code that is generated is kept: headers are compiled once for all tests."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def generated(traced_only, code_cache, monkeypatch):
+    """Code is generated and compiled, as in a run."""
+    monkeypatch.setattr(compilation, "BACKEND", "inductor")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(code_cache))

@@ -14,12 +14,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("generated")]
 TIMES = torch.tensor([0.0, 0.2, 1.0], dtype=torch.float64)
 
 
-@pytest.fixture
-def generated(traced_only, monkeypatch):
-    """As in a run."""
-    monkeypatch.setattr(compilation, "BACKEND", "inductor")
-
-
 class Wide(nn.Module):
     """Of many points in the plane, whose products become sums and whose loops are turned."""
 

