@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from torch._inductor import config
 from torch._inductor.codegen import common
 from torch._inductor.codegen import wrapper as code
 from torch._inductor.codegen.wrapper import PythonWrapperCodegen
@@ -69,8 +70,9 @@ class KeptBuffers(PythonWrapperCodegen):
             super().generate_return(output_refs)
             return
         self.imports.writeline("from node_cli.solving.watched_calls import noted as _noted")
+        graph = "runner.call" if config.graph_partition else self.launcher_fn_name
         outputs = f"({', '.join(output_refs)},)"
-        self.wrapper_call.writeline(f"return _noted(runner.call, _given, {outputs})")
+        self.wrapper_call.writeline(f"return _noted({graph}, _given, {outputs})")
 
     def _keep(self, names: set[str]) -> None:
         if not names:

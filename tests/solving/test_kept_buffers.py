@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from torch._inductor import config
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from node_cli.solving import compilation
@@ -21,9 +22,10 @@ def network(x, w):
     return hidden, (again @ w).t(), again.sum()
 
 
-@pytest.fixture(scope="module")
-def compiled(code_cache):
-    with pytest.MonkeyPatch.context() as patch:
+@pytest.fixture(scope="module", params=[True, False])
+def compiled(code_cache, request):
+    """With and without the class that torch writes around the code of a graph."""
+    with pytest.MonkeyPatch.context() as patch, config.patch(graph_partition=request.param):
         patch.setenv("XDG_CACHE_HOME", str(code_cache))
         given = torch.randn(24, 12), torch.randn(12, 12)
         graph = make_fx(network)(*given)
