@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from torch import fx
 from torch._inductor.custom_graph_pass import CustomGraphPass, get_hash_for_files
 
-from node_cli.solving import (
-    batch_last,
-    graph_nodes,
-    kept_buffers,
-    separate_columns,
-    small_products,
+from node_cli.solving.batch_last import put_batch_last
+from node_cli.solving.separate_columns import separate_columns
+
+# The modules that the code of a graph depends on, beside torch's own.
+_MODULES = (
+    "batch_last",
+    "graph_nodes",
+    "graph_passes",
+    "kept_buffers",
+    "separate_columns",
+    "small_products",
 )
 
 
@@ -21,10 +27,11 @@ class GraphPasses(CustomGraphPass):
 
     def __call__(self, graph: fx.Graph) -> None:
         """Change a graph."""
-        separate_columns.separate_columns(graph)
-        batch_last.put_batch_last(graph)
+        separate_columns(graph)
+        put_batch_last(graph)
 
     def uuid(self) -> Any:
         """Part of the key of torch's cache: whatever the code of a graph is made by."""
-        modules = (batch_last, graph_nodes, kept_buffers, separate_columns, small_products)
-        return get_hash_for_files((__file__, *(module.__file__ for module in modules)))
+        return get_hash_for_files(
+            tuple(str(Path(__file__).with_name(f"{name}.py")) for name in _MODULES)
+        )
