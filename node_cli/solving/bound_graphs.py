@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import weakref
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from node_cli.solving.compilation import (
     Tensors,
     kind_of,
 )
+from node_cli.solving.graph_loops import GraphLoop
 from node_cli.solving.watched_calls import Call, watched
 
 # A function, and for each of its tensors whether there is none.
@@ -54,6 +56,23 @@ class BoundGraphs:
         # Where its graphs are those of this one.
         self._before: _Solve | None = None if forward is None else forward._before
         self._found: dict[_Called, Callable[..., Tensors]] = {}
+        self._recipes: dict[_Called, _Recipe] = {}
+
+    def loop(self, function: CompiledFunction, *tensors: Tensor | None) -> GraphLoop | None:
+        """A function to be called in a loop; None: torch's checks cannot be left out.
+
+        Args:
+            function: compiled to go in a loop.
+            tensors: that one call of it could take.
+
+        Raises:
+            NotOneKernelError: its graph is not one kernel.
+        """
+        called: _Called = (function, *[x is None for x in tensors])
+        if called not in self._found and self._of_the_solve_before(called) is None:
+            self(function, *tensors)
+        recipe = self._recipes.get(called)
+        return None if recipe is None else recipe.loop()
 
     def __call__(self, function: CompiledFunction, *tensors: Tensor | None) -> Tensors:
         """What a function gives for tensors of the same shapes each time."""
@@ -67,8 +86,8 @@ class BoundGraphs:
         name = (self._setting, called)
         recipe = None if self._before is None else self._before.recipes.get(name)
         again = None if recipe is None else recipe.bound()
-        if again is not None:
-            self._found[called] = again
+        if recipe is not None and again is not None:
+            self._found[called], self._recipes[called] = again, recipe
         return again
 
     def _look_for(
@@ -92,7 +111,7 @@ class BoundGraphs:
         if recipe is None or again is None:
             self._found[called] = lambda *later: function(self._system, *later)
         else:
-            self._found[called] = again
+            self._found[called], self._recipes[called] = again, recipe
             self._note((self._setting, called), recipe)
         return outputs
 
@@ -127,17 +146,38 @@ class _Recipe:
         template: what it takes, tensors held weakly; None in the places of the tensors given.
         slots: places in the template, each with that of a tensor given.
         places: of the results, among its outputs and the tensors given; None: they are its outputs.
+        repeat: calls it in a loop; None: it was not made for that.
+        outputs: their number.
+        plans: of the loop.
     """
 
     graph: Callable[[list[Any]], Sequence[Tensor]]
     template: tuple[Any, ...]
     slots: tuple[tuple[int, int], ...]
     places: tuple[int, ...] | None
+    repeat: Any = None
+    outputs: int = 0
+    plans: dict[int, Any] = dataclasses.field(default_factory=dict)
+
+    def loop(self) -> GraphLoop | None:
+        """To be called in a loop; None: it has none, or one of the tensors is gone."""
+        template = self._filled()
+        if self.repeat is None or template is None:
+            return None
+        places = range(self.outputs) if self.places is None else self.places
+        return GraphLoop(self.repeat, template, self.slots, places, self.outputs, self.plans)
+
+    def _filled(self) -> list[Any] | None:
+        """The template; None: one of the tensors in it is gone."""
+        template = [entry() if isinstance(entry, weakref.ref) else entry for entry in self.template]
+        if any(a is None and b is not None for a, b in zip(template, self.template, strict=True)):
+            return None
+        return template
 
     def bound(self) -> Callable[..., Tensors] | None:
         """To be called with the tensors; None: one of those in the template is gone."""
-        template = [entry() if isinstance(entry, weakref.ref) else entry for entry in self.template]
-        if any(a is None and b is not None for a, b in zip(template, self.template, strict=True)):
+        template = self._filled()
+        if template is None:
             return None
         graph, slots, places = self.graph, self.slots, self.places
 
@@ -197,7 +237,11 @@ def _recipe(call: Call, tensors: Sequence[Tensor | None], outputs: Tensors) -> _
     if -1 in places:
         return None
     in_order = places == tuple(range(len(call.outputs)))
-    return _Recipe(call.graph, template, slots, None if in_order else places)
+    made = None if in_order else places
+    # Each call of a loop writes where the next one reads, so that all has to lie in one order.
+    lie_in_order = all(isinstance(x, Tensor) and x.is_contiguous() for x in call.outputs)
+    repeat = call.repeat if lie_in_order else None
+    return _Recipe(call.graph, template, slots, made, repeat, len(call.outputs))
 
 
 @dataclass

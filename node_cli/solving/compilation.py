@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, fx
 
 from node_cli.solving.field_result import name_of
+from node_cli.solving.graph_loops import NotOneKernelError
 from node_cli.solving.random_states import RandomStates
 from node_cli.solving.watched_calls import Call, shortest, watched
 
@@ -89,12 +90,14 @@ class System(NamedTuple):
         parameters: the only tensors in it that may need a gradient; None: no other ones would get
             it without compilation either.
         method: numbers in it that are constants in a graph.
+        sizes: of tensors in it; a graph that goes in a loop is for these alone.
     """
 
     content: Any
     field: object
     parameters: Sequence[Tensor] | None
     method: Hashable = None
+    sizes: Hashable = None
 
 
 class CompiledFunction:
@@ -104,32 +107,43 @@ class CompiledFunction:
         function: no two of the tensors that it is given are one.
         what: it computes, for the lines that tell of a compilation.
         backend: of ``torch.compile``.
+        in_loops: its graph is one kernel, that can be called in a loop, or is not made.
     """
 
-    def __init__(self, function: Callable[..., Tensors], what: str, backend: str) -> None:
-        self.plain, self._what, self._backend = function, what, backend
+    def __init__(
+        self, function: Callable[..., Tensors], what: str, backend: str, in_loops: bool = False
+    ) -> None:
+        self.plain, self._what, self._backend, self._in_loops = function, what, backend, in_loops
         self._compiled: dict[Hashable, Callable[..., Tensors]] = {}
         self._times: dict[Hashable, int] = {}
+        self._not_one: set[Hashable] = set()
 
     def __call__(self, system: System, *tensors: Tensor | None) -> Tensors:
         """Call it compiled.
 
         Raises:
             NotCompiledError: that cannot be done; from the second time on it is known at once.
+            NotOneKernelError: likewise, where it was to go in a loop.
         """
         kind = kind_of(system.field)
         if kind in done.refused:
             raise NotCompiledError(done.refused[kind])
+        name = self._name_of(kind, system, tensors)
+        if name in self._not_one:
+            raise NotOneKernelError
         made: list[RandomStates] = []
         token, started = _going_on.set(_GoingOn(system, made)), time.perf_counter()
         try:
             with _as_wanted():
-                found = self._of(kind, system.method)(system.content, *tensors)
-                if made and self._draws(system, tensors, made[0]):
+                found = self._of(name)(system.content, *tensors)
+                if made and self._draws(name, system, tensors, made[0]):
                     made[0].restore()
                     refuse(system, "it draws random numbers, which its gradient would draw anew")
             return found
         except Exception as error:
+            if any(isinstance(cause, NotOneKernelError) for cause in _causes(error)):
+                self._not_one.add(name)
+                raise NotOneKernelError from error
             why = _why_not(error)
             if why is None:
                 raise
@@ -139,31 +153,48 @@ class CompiledFunction:
             if made:
                 done.seconds += time.perf_counter() - started
 
-    def _of(self, kind: object, method: Hashable) -> Callable[..., Tensors]:
-        """The function for fields of a kind and a method.
+    def _name_of(
+        self, kind: object, system: System, tensors: Sequence[Tensor | None]
+    ) -> tuple[Hashable, ...]:
+        """What one function is for: fields of a kind, a method, and in loops sizes."""
+        if not self._in_loops:
+            return kind, system.method
+        return (
+            kind,
+            system.method,
+            system.sizes,
+            *(None if x is None else x.shape for x in tensors),
+        )
+
+    def _of(self, name: Hashable) -> Callable[..., Tensors]:
+        """The function of a name.
 
         Torch remembers by the file, line and name of a function what has changed from call to call,
         and makes it an input of the graph. So each gets a name of its own: else the coefficients of
         the second method would be inputs, and the shapes of the second field be left open.
         """
-        found = self._compiled.get((kind, method))
+        found = self._compiled.get(name)
         if found is None:
             plain = cast(FunctionType, self.plain)
             code = plain.__code__.replace(co_name=f"{plain.__name__}_{len(self._compiled)}")
             function = FunctionType(code, plain.__globals__, closure=plain.__closure__)
             found = torch.compile(function, fullgraph=True, backend=self._compile)
-            self._compiled[kind, method] = found
+            self._compiled[name] = found
         return found
 
     def _draws(
-        self, system: System, tensors: Sequence[Tensor | None], before: RandomStates
+        self,
+        name: Hashable,
+        system: System,
+        tensors: Sequence[Tensor | None],
+        before: RandomStates,
     ) -> bool:
         """Whether a graph draws random numbers; another thread that compiles does for a while."""
         for _ in range(3):
             if not before.have_changed():
                 return False
             before = RandomStates(tensors)
-            self._of(kind_of(system.field), system.method)(system.content, *tensors)
+            self._of(name)(system.content, *tensors)
         return before.have_changed()
 
     def _compile(self, graph: fx.GraphModule, inputs: list[Any]) -> Callable[..., Any]:
@@ -171,16 +202,18 @@ class CompiledFunction:
         assert going_on is not None
         system = going_on.system
         _teller.get()(f"compiling {self._what}", False)
-        done.count += 1
         going_on.made.append(RandomStates(x for x in inputs if isinstance(x, Tensor)))
         _check_gradients(inputs, system)
-        name = (kind_of(system.field), system.method)
+        name = (kind_of(system.field), system.method, system.sizes if self._in_loops else None)
         times = self._times[name] = self._times.get(name, 0) + 1
         if times > _MOST_OF_A_FIELD:
+            if self._in_loops:
+                raise NotOneKernelError
             raise NotCompiledError(
                 "it changes from solve to solve, and would be compiled each time"
             )
-        compiled = _by_backend(self._backend, graph, inputs)
+        compiled = _by_backend(self._backend, graph, inputs, self._in_loops)
+        done.count += 1
 
         def of_list(flat: list[Any]) -> Any:
             return compiled(*flat)
@@ -266,7 +299,9 @@ def cache_folder() -> Path:
     return Path(home) / "node-cli"
 
 
-def _by_backend(name: str, graph: fx.GraphModule, inputs: list[Any]) -> Callable[..., Any]:
+def _by_backend(
+    name: str, graph: fx.GraphModule, inputs: list[Any], in_loops: bool
+) -> Callable[..., Any]:
     compiled: Any
     if name == "inductor":
         from torch._inductor.compile_fx import compile_fx
@@ -275,11 +310,13 @@ def _by_backend(name: str, graph: fx.GraphModule, inputs: list[Any]) -> Callable
         from node_cli.solving.graph_passes import GraphPasses
         from node_cli.solving.kept_buffers import kept_buffers
 
-        options = _OPTIONS | {"post_grad_custom_pre_pass": GraphPasses()}
-        with _kept_in_our_folder(), kept_buffers():
+        options = _OPTIONS | {"post_grad_custom_pre_pass": GraphPasses(in_loops)}
+        with _kept_in_our_folder(), kept_buffers(in_loops):
             compiled = compile_fx(
                 graph, inputs, config_patches=options, decompositions=Decompositions()
             )
+    elif in_loops:
+        raise NotOneKernelError
     else:
         compiled = torch._dynamo.lookup_backend(name)(graph, inputs)
     return compiled  # type: ignore[no-any-return]
@@ -322,15 +359,21 @@ def _why_not(error: BaseException) -> str | None:
     """Why something was not compiled, in one line; None: the error has another cause."""
     from torch._dynamo import exc
 
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in _causes(error):
         if isinstance(cause, NotCompiledError):
             return str(cause)
         if type(cause).__name__ in ("InvalidCxxCompiler", "CppCompileError", "TritonMissing"):
             return "there is no C++ compiler, or no Triton for the GPU, that works"
-        cause = cause.__cause__ or cause.__context__
     known = (exc.TorchDynamoException, exc.FailOnRecompileLimitHit, AttributeError, ImportError)
     if not isinstance(error, known):
         return None
     first, *_ = str(error).strip().splitlines() or [type(error).__name__]
     return f"torch cannot trace it ({first})"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what it came from."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__

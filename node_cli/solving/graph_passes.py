@@ -14,8 +14,10 @@ from node_cli.solving.separate_columns import separate_columns
 # The modules that the code of a graph depends on, beside torch's own.
 _MODULES = (
     "batch_last",
+    "graph_loops",
     "graph_nodes",
     "graph_passes",
+    "kernel_loops",
     "kept_buffers",
     "separate_columns",
     "small_products",
@@ -23,7 +25,14 @@ _MODULES = (
 
 
 class GraphPasses(CustomGraphPass):
-    """Columns are separated, then loops turned."""
+    """Columns are separated, then loops turned.
+
+    Args:
+        in_loops: the code gets a loop around it.
+    """
+
+    def __init__(self, in_loops: bool) -> None:
+        self._in_loops = in_loops
 
     def __call__(self, graph: fx.Graph) -> None:
         """Change a graph."""
@@ -32,6 +41,5 @@ class GraphPasses(CustomGraphPass):
 
     def uuid(self) -> Any:
         """Part of the key of torch's cache: whatever the code of a graph is made by."""
-        return get_hash_for_files(
-            tuple(str(Path(__file__).with_name(f"{name}.py")) for name in _MODULES)
-        )
+        paths = tuple(str(Path(__file__).with_name(f"{name}.py")) for name in _MODULES)
+        return get_hash_for_files(paths, "in loops" if self._in_loops else "")

@@ -18,6 +18,9 @@ from torch._inductor.codegen.wrapper import PythonWrapperCodegen
 from torch._inductor.virtualized import V
 from torch.utils._indented_buffer import IndentedBuffer, LineContext
 
+from node_cli.solving.graph_loops import NotOneKernelError
+from node_cli.solving.kernel_loops import put_loop
+
 # Bytes that one result may have, and all that a graph keeps; what is larger is made anew.
 LARGEST, MOST = 2**20, 2**24
 
@@ -38,8 +41,12 @@ _KNOWN = (
 class KeptBuffers(PythonWrapperCodegen):
     """Writes the Python code that calls the kernels of a graph."""
 
-    @staticmethod
+    _in_loops = False
+    _loop = ""
+
+    @classmethod
     def create(
+        cls,
         is_subgraph: bool,
         subgraph_name: str | None,
         parent_wrapper: PythonWrapperCodegen | None,
@@ -47,7 +54,7 @@ class KeptBuffers(PythonWrapperCodegen):
     ) -> PythonWrapperCodegen:
         """One for a graph; parts of graphs are written as ever."""
         if not is_subgraph:
-            return KeptBuffers()
+            return cls()
         part: PythonWrapperCodegen = PythonWrapperCodegen.create(
             is_subgraph, subgraph_name, parent_wrapper, partition_signatures
         )
@@ -56,8 +63,12 @@ class KeptBuffers(PythonWrapperCodegen):
     def run_wrapper_ir_passes(self, is_inference: bool) -> None:
         """Plan the memory, and move out of the call what is to be kept."""
         super().run_wrapper_ir_passes(is_inference)
-        if all(isinstance(line, _KNOWN) for line in self.lines):
-            self._keep(_kept(self.lines))
+        known = all(isinstance(line, _KNOWN) for line in self.lines)
+        kept = self._keep(_kept(self.lines)) if known else ""
+        if self._in_loops:
+            if not known:
+                raise NotOneKernelError
+            self._loop = put_loop(self, kept)
 
     def write_args(self, input_names: list[str]) -> None:
         """Read the inputs, and remember them for who repeats the call."""
@@ -72,11 +83,18 @@ class KeptBuffers(PythonWrapperCodegen):
         self.imports.writeline("from node_cli.solving.watched_calls import noted as _noted")
         graph = "runner.call" if config.graph_partition else self.launcher_fn_name
         outputs = f"({', '.join(output_refs)},)"
-        self.wrapper_call.writeline(f"return _noted({graph}, _given, {outputs})")
+        repeat = ", _repeat" if self._loop else ""
+        self.wrapper_call.writeline(f"return _noted({graph}, _given, {outputs}{repeat})")
 
-    def _keep(self, names: set[str]) -> None:
+    def generate_before_suffix(self, result: IndentedBuffer) -> None:
+        """Write the loop."""
+        super().generate_before_suffix(result)
+        result.splice(self._loop)
+
+    def _keep(self, names: set[str]) -> str:
+        """Make these results once, and return the line that names them in a call."""
         if not names:
-            return
+            return ""
         made: list[Any] = [line for line in self.lines if _makes(line) in names]
         self.lines = [
             line for line in self.lines if _makes(line) not in names and _frees(line) not in names
@@ -93,7 +111,9 @@ class KeptBuffers(PythonWrapperCodegen):
             self.header.splice(making)
             self.header.writeline(f"_kept.all = ({every},)")
             self.header.writeline("return _kept.all")
-        self.wrapper_call.writeline(f"{every}, = getattr(_kept, 'all', None) or _make()")
+        line = f"{every}, = getattr(_kept, 'all', None) or _make()"
+        self.wrapper_call.writeline(line)
+        return line
 
 
 def _kept(lines: list[Any]) -> set[str]:
@@ -142,12 +162,19 @@ def _bytes(buffer: Any) -> int:
     return int(numbers) * int(buffer.get_dtype().itemsize)
 
 
+class InLoops(KeptBuffers):
+    """Also writes a loop around the one kernel of a graph; where there are more, it is refused."""
+
+    _in_loops = True
+
+
 @contextmanager
-def kept_buffers() -> Iterator[None]:
-    """Inside the ``with`` block, graphs for the CPU are written so."""
+def kept_buffers(in_loops: bool = False) -> Iterator[None]:
+    """Inside the ``with`` block, graphs for the CPU are written so, with a loop if wanted."""
     common.init_backend_registration()
     before = common.device_codegens["cpu"]
-    common.device_codegens["cpu"] = replace(before, wrapper_codegen=KeptBuffers)
+    written = InLoops if in_loops else KeptBuffers
+    common.device_codegens["cpu"] = replace(before, wrapper_codegen=written)
     try:
         yield
     finally:

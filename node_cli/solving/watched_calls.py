@@ -16,11 +16,13 @@ class Call(NamedTuple):
         graph: takes a list, which it empties.
         inputs: what was in the list.
         outputs: what it gave.
+        repeat: calls it many times, as ``kernel_loops`` has it; None: that was not asked for.
     """
 
     graph: Callable[[list[Any]], Sequence[Tensor]]
     inputs: tuple[Any, ...]
     outputs: Sequence[Tensor]
+    repeat: Any = None
 
 
 # Where it is a list, it gets each call.
@@ -31,11 +33,12 @@ def noted(
     graph: Callable[[list[Any]], Sequence[Tensor]],
     inputs: tuple[Any, ...],
     outputs: Sequence[Tensor],
+    repeat: Any = None,
 ) -> Sequence[Tensor]:
     """The outputs, of which the watcher is told: the code of a graph ends with this."""
     calls = watched.get()
     if calls is not None:
-        calls.append(Call(graph, inputs, outputs))
+        calls.append(Call(graph, inputs, outputs, repeat))
     return outputs
 
 

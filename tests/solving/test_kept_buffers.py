@@ -30,7 +30,7 @@ def compiled(code_cache, request):
         given = torch.randn(24, 12), torch.randn(12, 12)
         graph = make_fx(network)(*given)
         with torch.no_grad():
-            yield compilation._by_backend("inductor", graph, list(given))
+            yield compilation._by_backend("inductor", graph, list(given), in_loops=False)
 
 
 def given(seed):
@@ -82,7 +82,9 @@ def written(tensors):
     def compile_and_run():
         with torch.no_grad():
             graph = make_fx(network)(*tensors)
-            return compilation._by_backend("inductor", graph, list(tensors))(*tensors)
+            return compilation._by_backend("inductor", graph, list(tensors), in_loops=False)(
+                *tensors
+            )
 
     _, (code,) = run_and_get_code(compile_and_run)
     return code
