@@ -100,3 +100,25 @@ def first_step(
     if steepest > 1e-15:
         step = (0.01 / steepest) ** (1.0 / (order + 1))
     return max(min(100.0 * guess, step), control.min_step or 0.0, shortest)
+
+
+def guessed_length(size: Tensor, slope: Tensor, t: Tensor, end: Tensor) -> Tensor:
+    """As in ``first_step``, of tensors of 64 bits: the length by which curvature is measured."""
+    span = (end - t).abs()
+    known = (size >= 1e-5) & (slope >= 1e-5) & (slope < float("inf"))
+    guess = torch.where(known, 0.01 * size / slope, torch.full_like(size, 1e-6))
+    return torch.maximum(torch.minimum(guess, span), _shortest(t, span))
+
+
+def length_of_first_step(
+    guess: Tensor, steepest: Tensor, t: Tensor, end: Tensor, order: int
+) -> Tensor:
+    """As in ``first_step``, where the larger of slope and curvature is finite."""
+    flat = torch.clamp(guess * 1e-3, min=1e-6)
+    steep = (torch.full_like(steepest, 0.01) / steepest) ** (1.0 / (order + 1))
+    step = torch.where(steepest > 1e-15, steep, flat)
+    return torch.maximum(torch.minimum(100.0 * guess, step), _shortest(t, (end - t).abs()))
+
+
+def _shortest(t: Tensor, span: Tensor) -> Tensor:
+    return 10 * ROUNDING * torch.maximum(t.abs(), span)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -201,13 +201,17 @@ def dense_rows(
     """The factors of the terms of ``dense_values``, a row for each time."""
     h, rows = t1 - t0, []
     for t in times:
-        x = (t - t0) / h
-        rise = x * x * (3 - 2 * x)
-        row = [rise, h * x * (1 - x) ** 2, h * x * x * (x - 1)]
-        if middle:
-            # At the middle the cubic is y0 + jump/2 + h (f0 - f1)/8, and the bump is 1/16.
-            bump = 16 * (x * (1 - x)) ** 2
-            row = [rise - bump / 2, row[1] - bump * h / 8, row[2] + bump * h / 8]
-            row += [bump * h * weight for weight in middle]
-        rows.append(row)
+        *row, bump = dense_factors(h, (t - t0) / h, bool(middle))
+        rows.append([*row, *(bump * weight for weight in middle)])
     return rows
+
+
+def dense_factors(h: Any, x: Any, has_middle: bool) -> tuple[Any, Any, Any, Any]:
+    """Those of jump, both slopes and middle at a share ``x`` of a step; arrays too."""
+    rise = x * x * (3 - 2 * x)
+    first, last = h * x * (1 - x) ** 2, h * x * x * (x - 1)
+    if not has_middle:
+        return rise, first, last, 0.0 * x
+    # At the middle the cubic is y0 + jump/2 + h (f0 - f1)/8, and the bump is 1/16.
+    bump = 16 * (x * (1 - x)) ** 2
+    return rise - bump / 2, first - bump * h / 8, last + bump * h / 8, bump * h

@@ -7,6 +7,8 @@ long side, which therefore comes last.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
@@ -19,7 +21,7 @@ def product(a: Tensor, b: Tensor) -> Tensor | None:
     (n, k), m = a.shape, b.shape[1]
     if not all(isinstance(size, int) for size in (n, k, m)) or not _are_plain(a, b):
         return None
-    if max(n, k, m) < MANY or min(n, k, m) < 1:
+    if not _has_short_side(n, k, m):
         return None
     if k == max(n, k, m):
         return _over_the_long_side(a, b)
@@ -33,9 +35,25 @@ def product(a: Tensor, b: Tensor) -> Tensor | None:
         for i in range(1, k):
             total = total + columns[:, i : i + 1] * rows[i]
         return total.t()
-    if m <= FEW:
-        return torch.stack([(b[:, j : j + 1] * rows).sum(dim=0) for j in range(m)]).t()
-    return None
+    return torch.stack([(b[:, j : j + 1] * rows).sum(dim=0) for j in range(m)]).t()
+
+
+def are_short(weights: Iterable[Tensor], rows: int) -> bool:
+    """Whether all that layers of these weights do with so many rows is sums, as are gradients."""
+    return all(
+        weight.dim() < 2 or (weight.dim() == 2 and _is_short(rows, *weight.shape))
+        for weight in weights
+    )
+
+
+def _is_short(n: int, k: int, m: int) -> bool:
+    """Whether products of ``[n, k]`` and ``[k, m]`` are, and those of its gradients."""
+    return all(_has_short_side(*sides) for sides in ((n, k, m), (n, m, k), (k, n, m)))
+
+
+def _has_short_side(n: int, k: int, m: int) -> bool:
+    """Whether a product of ``[n, k]`` and ``[k, m]`` is sums, along a side that is worth it."""
+    return max(n, k, m) >= MANY and min(n, k, m) >= 1 and (k <= FEW or min(n, m) <= FEW)
 
 
 def stored(x: Tensor) -> Tensor:
@@ -44,15 +62,13 @@ def stored(x: Tensor) -> Tensor:
     return kept
 
 
-def _over_the_long_side(a: Tensor, b: Tensor) -> Tensor | None:
+def _over_the_long_side(a: Tensor, b: Tensor) -> Tensor:
     """The gradient of a weight is such a product: a sum over the batch."""
     if b.shape[1] <= FEW:
         columns = b.t()
         return torch.stack([(a * column).sum(dim=1) for column in columns.unbind()], dim=1)
-    if a.shape[0] <= FEW:
-        columns = b.t()
-        return torch.stack([(columns * row).sum(dim=1) for row in a.unbind()])
-    return None
+    columns = b.t()
+    return torch.stack([(columns * row).sum(dim=1) for row in a.unbind()])
 
 
 def _are_plain(a: Tensor, b: Tensor) -> bool:

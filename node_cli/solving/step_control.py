@@ -30,6 +30,15 @@ _LARGEST_GROWTH = 10.0
 ROUNDING = 1e-15
 
 
+def next_length(step: Tensor, ratio: Tensor, order: int) -> Tensor:
+    """As ``StepControl.next_step``, of a tensor of 64 bits and a ratio that may be anything."""
+    shrunk = torch.full_like(ratio, _LARGEST_SHRINK)
+    smallest = torch.where(ratio < 1.0, torch.ones_like(ratio), shrunk)
+    safe = torch.full_like(ratio, _SAFETY) / ratio ** (1.0 / order)
+    factor = torch.maximum(safe, smallest).clamp(max=_LARGEST_GROWTH)
+    return step * torch.where(ratio < float("inf"), factor, shrunk)
+
+
 @dataclass(frozen=True)
 class StepControl:
     r"""Accepts and sizes steps as in Hairer, Norsett and Wanner, Solving ODEs I, section II.4.
