@@ -151,7 +151,7 @@ class _AugmentedField:
         self.accepted, self.rejected = field.accepted, field.rejected
         self.evaluated = field.evaluated
         self.resolution, self.original = field.resolution, field.original
-        self.graphs = field.graphs
+        self.graphs, self.weights = field.graphs, field.weights
         self._inner = field
         self._parameters = tuple(parameters)
         self._shape, self._augmented = shape, layout

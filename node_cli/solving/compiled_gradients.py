@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -82,71 +82,110 @@ class _CompiledSteps(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():
-            raise SolverError(
-                "second derivatives (create_graph=True) do not go through compiled steps; use"
-                " compile=off"
-            )
+        refuse_second_derivatives()
         (gradient,) = gradients
         count = len(ctx.steps)
         kept = 2 * count if ctx.keeps_slopes else count
         saved = ctx.saved_tensors  # torch refuses parameters that were changed since
-        states, slopes = saved[:count], saved[count:kept] or (None,) * count
+        starts = saved[:count], saved[count:kept] or (None,) * count
         ctx.field.backward_begins()
-        ends = [(start, end) for start, end, _ in ctx.steps]
-        back = _Backward(ctx.field, ctx.stepper, ends, gradient[0], ctx.replays)
-        adjoint = torch.zeros_like(gradient[0])
-        of_slope = torch.zeros_like(adjoint) if ctx.keeps_slopes else None
-        for number in reversed(range(count)):
-            _, end, outputs = ctx.steps[number]
-            start = states[number], slopes[number]
-            inside = [i for i in outputs if ctx.times[i] != end]
-            for i in outputs:
-                if ctx.times[i] == end:
-                    adjoint = adjoint + gradient[i]
-            values = (
-                ([ctx.times[i] for i in inside], gradient[slice_of(inside)]) if inside else None
-            )
-            adjoint, of_slope = back(number, start, (adjoint, of_slope), values)
-        if of_slope is not None and count:
-            adjoint = adjoint + back.first_slope(ctx.steps[0][0], states[0], of_slope)
-        for i, t in enumerate(ctx.times):
-            if t == ctx.times[0]:
+        taken = Taken(ctx.field, ctx.stepper, ctx.steps, ctx.times, ctx.replays)
+        return None, None, None, None, *gradients_of(taken, starts, gradient)
+
+
+def refuse_second_derivatives() -> None:
+    """Say that they cannot be had.
+
+    Raises:
+        SolverError: where a gradient is to have one.
+    """
+    if torch.is_grad_enabled():
+        raise SolverError(
+            "second derivatives (create_graph=True) do not go through compiled steps; use"
+            " compile=off"
+        )
+
+
+class Taken(NamedTuple):
+    """A solve that was taken.
+
+    Attributes:
+        field: of the solve.
+        stepper: that took the steps.
+        steps: where each starts and ends, and the outputs in it.
+        times: of the outputs.
+        replays: what is evaluated for the gradient counts.
+    """
+
+    field: CountedField
+    stepper: CompiledRungeKutta
+    steps: Sequence[tuple[float, float, range]]
+    times: Sequence[float]
+    replays: bool
+
+
+def gradients_of(
+    taken: Taken,
+    starts: tuple[Sequence[Tensor], Sequence[Tensor | None]],
+    gradient: Tensor,
+) -> tuple[Tensor | None, ...]:
+    """Those of the first state and of the parameters, taken back step by step.
+
+    Args:
+        taken: the solve.
+        starts: of each step the state, and the field where it was kept.
+        gradient: of the values, ``[T, *y0.shape]``.
+    """
+    states, slopes = starts
+    times, count = taken.times, len(taken.steps)
+    back = _Backward(taken, gradient[0])
+    adjoint = torch.zeros_like(gradient[0])
+    keeps_slopes = bool(count) and slopes[0] is not None
+    of_slope = torch.zeros_like(adjoint) if keeps_slopes else None
+    for number in reversed(range(count)):
+        _, end, outputs = taken.steps[number]
+        start = states[number], slopes[number]
+        inside = [i for i in outputs if times[i] != end]
+        for i in outputs:
+            if times[i] == end:
                 adjoint = adjoint + gradient[i]
-        return None, None, None, None, adjoint, *back.of_parameters()
+        values = ([times[i] for i in inside], gradient[slice_of(inside)]) if inside else None
+        adjoint, of_slope = back(number, start, (adjoint, of_slope), values)
+    if of_slope is not None:
+        adjoint = adjoint + back.first_slope(taken.steps[0][0], states[0], of_slope)
+    for i, t in enumerate(times):
+        if t == times[0]:
+            adjoint = adjoint + gradient[i]
+    return adjoint, *back.of_parameters()
+
+
+def graphs_of_gradients(field: CountedField, stepper: CompiledRungeKutta) -> BoundGraphs:
+    """The graphs of the gradients of a solve."""
+    system = stepper.system(field, of_gradients=True)
+    setting = (stepper.tableau, "gradients", *named(stepper.parameters))
+    return BoundGraphs(system, setting, or_plain=True, forward=field.graphs)
 
 
 class _Backward:
     """Takes gradients back over one step after the other.
 
     Args:
-        field: of the solve.
-        stepper: that took the steps.
-        ends: where each of them starts and ends.
+        taken: the solve.
         like: a state.
-        replays: what is evaluated counts.
 
     Attributes:
         sums: the gradients of the parameters so far.
     """
 
-    def __init__(
-        self,
-        field: CountedField,
-        stepper: CompiledRungeKutta,
-        ends: Sequence[tuple[float, float]],
-        like: Tensor,
-        replays: bool,
-    ) -> None:
-        self._field, self._stepper, self._replays = field, stepper, replays
-        parameters = stepper.parameters
-        self._ends = ends
+    def __init__(self, taken: Taken, like: Tensor) -> None:
+        self._field = field = taken.field
+        self._stepper = stepper = taken.stepper
+        self._replays, parameters = taken.replays, stepper.parameters
+        self._ends = ends = [(start, end) for start, end, _ in taken.steps]
         # Those of all steps at once: to make a small tensor takes as long as a small step.
         steps = [(t1 - t0, stage_times(stepper.tableau, t0, t1)) for t0, t1 in ends]
         self._clocks = clocks_of(stepper.tolerances, steps, like)
-        system = stepper.system(field, of_gradients=True)
-        setting = (stepper.tableau, "gradients", *named(parameters))
-        self._graphs = BoundGraphs(system, setting, or_plain=True, forward=field.graphs)
+        self._graphs = graphs_of_gradients(field, stepper)
         # As graphs take them: a copy would not be known for what nothing was added to.
         self._zeros = self.sums = tuple(
             torch.zeros_like(parameter, memory_format=torch.contiguous_format)

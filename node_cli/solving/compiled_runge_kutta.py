@@ -30,13 +30,17 @@ from node_cli.solving.stepper import AdaptiveStepper, Step, Verdict
 
 
 @cache
-def _compiled(function: Callable[..., Tensors], what: str, backend: str) -> CompiledFunction:
-    return CompiledFunction(function, what, backend)
+def _compiled(
+    function: Callable[..., Tensors], what: str, backend: str, in_loops: bool
+) -> CompiledFunction:
+    return CompiledFunction(function, what, backend, in_loops)
 
 
-def compiled(function: Callable[..., Tensors], what: str) -> CompiledFunction:
+def compiled(
+    function: Callable[..., Tensors], what: str, in_loops: bool = False
+) -> CompiledFunction:
     """A function of ``step_graph``, one for all solves: so a graph is compiled once."""
-    return _compiled(function, what, compilation.BACKEND)
+    return _compiled(function, what, compilation.BACKEND, in_loops)
 
 
 class Start(NamedTuple):
@@ -138,7 +142,8 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
         content = StepSystem(pure, self.tableau, self._norm, parameters if of_gradients else ())
         # The adjoint's states have shapes of their own.
         method = (self.tableau, type(pure))
-        return System(content, field.original, parameters if self.direct else None, method)
+        sizes = tuple(weight.shape for weight in field.weights)
+        return System(content, field.original, parameters if self.direct else None, method, sizes)
 
     def graphs(self, field: SolvableField) -> BoundGraphs:
         """Those of the solve; within a backward pass they have to run in some way."""

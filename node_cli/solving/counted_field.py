@@ -30,11 +30,13 @@ class SolvableField(Protocol):
         resolution: the relative distance of the numbers in which it is evaluated.
         original: what is evaluated, as the caller of the solve gave it.
         graphs: of the forward pass, where that is compiled.
+        weights: parameters of it, as far as they are known.
     """
 
     resolution: float
     original: VectorField
     graphs: BoundGraphs | None
+    weights: Sequence[Tensor]
 
     def at(self, t: float, y: Tensor) -> Tensor:
         """Evaluate; the result has the shape and dtype of ``y``."""
@@ -77,6 +79,9 @@ class CountedField:
         outside_norm: last parts of the state that do not count in the error norm.
         stats: where to count; None: anew.
         guard: looks at what the forward solve keeps.
+
+    Attributes:
+        weights: parameters of the field, as far as they are known.
     """
 
     def __init__(
@@ -95,6 +100,7 @@ class CountedField:
         self._last_time: Tensor | float | None = None
         self.original = self._field = field
         self.graphs: BoundGraphs | None = None
+        self.weights: Sequence[Tensor] = ()
         self._max_nfe = max_nfe
         self._forward = True
         self._used = 0  # evaluations of this pass
@@ -208,6 +214,20 @@ class CountedField:
         """Count evaluations that a graph makes, at these times."""
         if times:
             self._count(*times)
+
+    def allows(self, evaluations: int) -> bool:
+        """Whether so many more stay within ``max_nfe``."""
+        return self._max_nfe is None or self._used + evaluations <= self._max_nfe
+
+    def went(self, t: float, evaluations: int, accepted: int, rejected: int) -> None:
+        """Count a part of a solve, whose last evaluation was at ``t``."""
+        self._count(*[t] * evaluations)
+        if self._forward:
+            self.stats.steps_accepted += accepted
+            self.stats.steps_rejected += rejected
+        else:
+            self.stats.backward_steps_accepted += accepted
+            self.stats.backward_steps_rejected += rejected
 
     def accepted(self, *_: object) -> None:
         """Count a step that was kept."""

@@ -6,15 +6,18 @@ import pkgutil
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from node_cli.methods import METHODS
 from node_cli.solving.adaptive_steps import integrate_adaptively
 from node_cli.solving.compiled_runge_kutta import CompiledRungeKutta
-from node_cli.solving.counted_field import SolvableField
+from node_cli.solving.counted_field import CountedField, SolvableField
 from node_cli.solving.event_search import EventSearch
 from node_cli.solving.finiteness import under_vmap
 from node_cli.solving.fixed_steps import integrate_in_steps
+from node_cli.solving.looped_given_steps import GivenCourse, given_course_of, values_of
+from node_cli.solving.looped_steps import Course, course_of, outputs_of, values_at
 from node_cli.solving.runge_kutta import RungeKutta
 from node_cli.solving.spec import SolveSpec
 from node_cli.solving.state import Norm
@@ -63,6 +66,36 @@ class Integrator:
         stepper = stepper_of(self._spec)
         return stepper if isinstance(stepper, RungeKutta) and stepper.dense else None
 
+    def course(
+        self,
+        field: CountedField,
+        y0: Tensor,
+        times: Sequence[float],
+        first_step: float | None = None,
+    ) -> Course | None:
+        """All steps in a loop that is compiled; None: they are to be taken one by one."""
+        stepper = self.stepper
+        if self._spec.kind == "fixed" or not self._goes_in_loops:
+            return None
+        assert isinstance(stepper, CompiledRungeKutta)
+        with torch.no_grad():
+            return course_of(field, stepper, self.control, y0, times, first_step)
+
+    def given_course(
+        self, field: CountedField, y0: Tensor, times: Sequence[float]
+    ) -> GivenCourse | None:
+        """The same where the steps are given."""
+        if self._spec.kind != "fixed" or not self._goes_in_loops:
+            return None
+        assert isinstance(self.stepper, CompiledRungeKutta)
+        with torch.no_grad():
+            return given_course_of(field, self.stepper, self._step_size, y0, times)
+
+    @property
+    def _goes_in_loops(self) -> bool:
+        """With a limit of bytes, each step is looked at."""
+        return isinstance(self.stepper, CompiledRungeKutta) and self._spec.max_saved_bytes is None
+
     def __call__(
         self,
         field: SolvableField,
@@ -89,10 +122,19 @@ class Integrator:
         if first_step is None and self._search is not None:
             first_step = self._search.next_step
         if spec.kind == "fixed":
+            if observe is None and isinstance(field, CountedField):
+                steps = self.given_course(field, y0, times)
+                if steps is not None:
+                    return Trajectory([*values_of(steps).unbind()], times)
             return integrate_in_steps(
                 field, self.stepper, spec.method, step, y0, times, observe, self._search
             )
         assert isinstance(self.stepper, AdaptiveStepper)
+        if observe is None and isinstance(field, CountedField):
+            course = self.course(field, y0, times, first_step)
+            if course is not None:
+                values = values_at(course, outputs_of(course, times))
+                return Trajectory([*values.unbind()], times, course.next_step)
         try:
             return integrate_adaptively(
                 field, self.stepper, control, y0, times, first_step, observe, self._search

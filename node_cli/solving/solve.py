@@ -19,6 +19,7 @@ from node_cli.solving.compiled_gradients import solve_in_compiled_steps
 from node_cli.solving.counted_field import CountedField, VectorField
 from node_cli.solving.event_search import EventSearch
 from node_cli.solving.integration import Integrator
+from node_cli.solving.looped_gradients import solve_in_a_loop
 from node_cli.solving.saved_bytes_guard import SavedBytesGuard
 from node_cli.solving.separable import refuse_inseparable
 from node_cli.solving.spec import SolveSpec
@@ -112,15 +113,16 @@ def started(
     """
     if METHODS[spec.method].needs == "separable":
         refuse_inseparable(field, y0, spec.method)
-    known = None if parameters is None else tuple(parameters)
+    known = tuple(_weights(field) if parameters is None else parameters)
     device = (y0 if isinstance(y0, Tensor) else y0[0]).device
     stats = SolveStats()
-    guard = SavedBytesGuard(spec, stats, device, field, known or ())
+    guard = SavedBytesGuard(spec, stats, device, field, known)
     counted = CountedField(field, y0, spec.max_nfe, outside_norm, stats, guard)
+    counted.weights = known
     announce(stats)
     own_gradients = torch.is_grad_enabled() and (spec.adjoint != "direct" or spec.is_compiled)
     with guard.watch():
-        yield counted, _parameters(field, known) if own_gradients else None
+        yield counted, _trained(known) if own_gradients else None
     counted.backward_begins()
 
 
@@ -169,6 +171,9 @@ def _solve_in_graphs(
         if parameters is not None and spec.adjoint in ("direct", "checkpointed"):
             forward = Integrator(spec, field.layout.norm, span)
             replays = spec.adjoint == "checkpointed"
+            solved = solve_in_a_loop(field, forward, packed, times, parameters, replays)
+            if solved is not None:
+                return solved
             return solve_in_compiled_steps(field, forward, packed, times, parameters, replays)
         return _solve(field, packed, times, spec, parameters, span, None)
     except NotCompiledError:
@@ -214,10 +219,12 @@ def _solve(
     return solve_with_adjoint(problem, y0, parameters)
 
 
-def _parameters(field: VectorField, parameters: Iterable[Tensor] | None) -> list[Tensor]:
-    if parameters is None:
-        parameters = field.parameters() if isinstance(field, nn.Module) else ()
-    # Once each: a parameter that is listed twice would get its gradient twice.
+def _weights(field: VectorField) -> Iterable[Tensor]:
+    return field.parameters() if isinstance(field, nn.Module) else ()
+
+
+def _trained(parameters: Sequence[Tensor]) -> list[Tensor]:
+    """Once each: a parameter that is listed twice would get its gradient twice."""
     return [parameter for parameter in dict.fromkeys(parameters) if parameter.requires_grad]
 
 
