@@ -300,7 +300,7 @@ def cache_folder() -> Path:
 
 
 def _by_backend(
-    name: str, graph: fx.GraphModule, inputs: list[Any], in_loops: bool
+    name: str, graph: fx.GraphModule, inputs: list[Any], in_loops: bool = False
 ) -> Callable[..., Any]:
     compiled: Any
     if name == "inductor":
