@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextvars import ContextVar
 from functools import cache
+from itertools import count
 from pathlib import Path
 from types import FunctionType
 from typing import Any, NamedTuple, NoReturn, cast
@@ -43,6 +44,9 @@ _TRACING = {
 }
 # A field that is compiled so many times by one function and method changes too much for it to pay.
 _MOST_OF_A_FIELD = 12
+
+
+_numbers = count()  # of functions in this process
 
 
 class Compilations:
@@ -170,13 +174,14 @@ class CompiledFunction:
         """The function of a name.
 
         Torch remembers by the file, line and name of a function what has changed from call to call,
-        and makes it an input of the graph. So each gets a name of its own: else the coefficients of
-        the second method would be inputs, and the shapes of the second field be left open.
+        and makes it an input of the graph. So each in a process gets a name of its own: else the
+        coefficients of the second method would be inputs, and the shapes of the second field be
+        left open.
         """
         found = self._compiled.get(name)
         if found is None:
             plain = cast(FunctionType, self.plain)
-            code = plain.__code__.replace(co_name=f"{plain.__name__}_{len(self._compiled)}")
+            code = plain.__code__.replace(co_name=f"{plain.__name__}_{next(_numbers)}")
             function = FunctionType(code, plain.__globals__, closure=plain.__closure__)
             found = torch.compile(function, fullgraph=True, backend=self._compile)
             self._compiled[name] = found
