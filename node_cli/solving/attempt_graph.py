@@ -2,8 +2,7 @@
 
 It is called in a loop that Python has no part in, and so computes what ``StepControl`` and
 ``integrate_adaptively`` do, in numbers of 64 bits as they do. Where a solve is, says its place
-``[t0, t1, end, h]``: the times of the attempt, the last time of the solve, and the length that the
-control asks for.
+``[t0, t1, end]``: the times of the attempt, and the last time of the solve.
 """
 
 from __future__ import annotations
@@ -24,8 +23,6 @@ from node_cli.solving.step_graph import (
     step_backward,
     step_forward,
 )
-
-PLACE = 4
 
 
 class Begun(NamedTuple):
@@ -62,8 +59,7 @@ def begin_forward(system: StepSystem, tolerances: Tensor, times: Tensor, y0: Ten
     order = system.tableau.order - 1
     h = torch.maximum(length_of_first_step(guess, steepest, start, end, order), shortest)
     known = finite * torch.isfinite(steepest).to(times.dtype)
-    stop = _stop(start, h, end)
-    return Begun(slope, torch.stack([start, stop, end, h]), known)
+    return Begun(slope, torch.stack([start, _stop(start, h, end), end]), known)
 
 
 def attempt_forward(
@@ -78,20 +74,18 @@ def attempt_forward(
         y0: the state at its start.
         f0: the field there.
     """
-    t0, t1, end, asked = place.unbind()
+    t0, t1, end = place.unbind()
     y1, f1, *middle, ratio = step_forward(
         system, _clock_between(system, tolerances, place, y0), y0, f0
     )
     ratio = ratio.to(place.dtype)
     accepted = ratio <= 1.0
-    found = next_length((t1 - t0).abs(), ratio, system.tableau.order)
-    at_end = t1 == end
-    h = torch.where(accepted & at_end, torch.maximum(asked, found), found)
+    h = next_length((t1 - t0).abs(), ratio, system.tableau.order)
     start = torch.where(accepted, t1, t0)
-    ended = (accepted & at_end).to(place.dtype)
-    following = torch.stack([start, _stop(start, h, end), end, h])
+    ended = (accepted & (t1 == end)).to(place.dtype)
+    following = torch.stack([start, _stop(start, h, end), end])
     y, f = torch.where(accepted, y1, y0), torch.where(accepted, f1, f0)
-    return ended, following, y.contiguous(), f.contiguous(), ratio, *_in_order(middle)
+    return ended, following, *_in_order((y, f)), ratio, *_in_order(middle)
 
 
 def attempt_backward(
@@ -175,7 +169,7 @@ def given_step_forward(system: StepSystem, clock: Tensor, y0: Tensor) -> tuple[T
         y0: the state at its start.
     """
     y1, *_ = step_forward(system, clock, y0, None)
-    return (y1.contiguous(),)
+    return _in_order((y1,))
 
 
 def _in_order(results: Sequence[Tensor]) -> tuple[Tensor, ...]:

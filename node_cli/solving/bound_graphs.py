@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import weakref
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -157,7 +156,7 @@ class _Recipe:
     places: tuple[int, ...] | None
     repeat: Any = None
     outputs: int = 0
-    plans: dict[int, Any] = dataclasses.field(default_factory=dict)
+    plans: dict[int, Any] = field(default_factory=dict)
 
     def loop(self) -> GraphLoop | None:
         """To be called in a loop; None: it has none, or one of the tensors is gone."""

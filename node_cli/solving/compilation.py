@@ -94,14 +94,15 @@ class System(NamedTuple):
         parameters: the only tensors in it that may need a gradient; None: no other ones would get
             it without compilation either.
         method: numbers in it that are constants in a graph.
-        sizes: of tensors in it; a graph that goes in a loop is for these alone.
+        weights: parameters in it, as far as they are known; a graph that goes in a loop is for
+            their sizes alone.
     """
 
     content: Any
     field: object
     parameters: Sequence[Tensor] | None
     method: Hashable = None
-    sizes: Hashable = None
+    weights: Sequence[Tensor] = ()
 
 
 class CompiledFunction:
@@ -163,12 +164,8 @@ class CompiledFunction:
         """What one function is for: fields of a kind, a method, and in loops sizes."""
         if not self._in_loops:
             return kind, system.method
-        return (
-            kind,
-            system.method,
-            system.sizes,
-            *(None if x is None else x.shape for x in tensors),
-        )
+        sizes = (None if x is None else x.shape for x in (*system.weights, *tensors))
+        return (kind, system.method, *sizes)
 
     def _of(self, name: Hashable) -> Callable[..., Tensors]:
         """The function of a name.
@@ -209,7 +206,8 @@ class CompiledFunction:
         _teller.get()(f"compiling {self._what}", False)
         going_on.made.append(RandomStates(x for x in inputs if isinstance(x, Tensor)))
         _check_gradients(inputs, system)
-        name = (kind_of(system.field), system.method, system.sizes if self._in_loops else None)
+        sizes = tuple(weight.shape for weight in system.weights) if self._in_loops else None
+        name = (kind_of(system.field), system.method, sizes)
         times = self._times[name] = self._times.get(name, 0) + 1
         if times > _MOST_OF_A_FIELD:
             if self._in_loops:

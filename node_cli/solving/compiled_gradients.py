@@ -25,32 +25,9 @@ from node_cli.solving.step_graph import (
 from node_cli.solving.trajectory import AcceptedStep
 
 
-def solve_in_compiled_steps(
-    field: CountedField,
-    integrate: Integrator,
-    y0: Tensor,
-    times: Sequence[float],
-    parameters: Sequence[Tensor],
-    replays: bool,
-) -> Tensor:
-    """Values at the times; the gradients are those of the discrete solve, as in direct mode.
+class CompiledSteps(torch.autograd.Function):
+    """Values of a solve step by step, with the gradients of the discrete solve."""
 
-    Args:
-        field: as the solve sees it.
-        integrate: the solver, with a ``CompiledRungeKutta``.
-        y0: the packed state at the first time.
-        times: in the one order or the other.
-        parameters: tensors of the field that get gradients.
-        replays: only the states at accepted steps are kept, and the backward pass counts what it
-            evaluates, as in checkpointed mode; else the field there is kept too.
-    """
-    assert isinstance(integrate.stepper, CompiledRungeKutta)
-    integrate.stepper.parameters, integrate.stepper.direct = tuple(parameters), not replays
-    values: Tensor = _CompiledSteps.apply(field, integrate, times, replays, y0, *parameters)
-    return values
-
-
-class _CompiledSteps(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
@@ -61,6 +38,7 @@ class _CompiledSteps(torch.autograd.Function):
         y0: Tensor,
         *parameters: Tensor,
     ) -> Tensor:
+        """As of ``solve_in_compiled_steps``."""
         steps: list[AcceptedStep] = []
         stepper = integrate.stepper
         assert isinstance(stepper, CompiledRungeKutta)
@@ -82,6 +60,7 @@ class _CompiledSteps(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients of the first state and of the parameters."""
         refuse_second_derivatives()
         (gradient,) = gradients
         count = len(ctx.steps)
@@ -183,8 +162,9 @@ class _Backward:
         self._replays, parameters = taken.replays, stepper.parameters
         self._ends = ends = [(start, end) for start, end, _ in taken.steps]
         # Those of all steps at once: to make a small tensor takes as long as a small step.
-        steps = [(t1 - t0, stage_times(stepper.tableau, t0, t1)) for t0, t1 in ends]
-        self._clocks = clocks_of(stepper.tolerances, steps, like)
+        self._clocks: Sequence[Tensor] = ()
+        if ends:
+            self._clocks = clocks_of(stepper.tolerances, stepper.tableau, ends, like).unbind()
         self._graphs = graphs_of_gradients(field, stepper)
         # As graphs take them: a copy would not be known for what nothing was added to.
         self._zeros = self.sums = tuple(

@@ -142,8 +142,8 @@ class CompiledRungeKutta(AdaptiveStepper[Start]):
         content = StepSystem(pure, self.tableau, self._norm, parameters if of_gradients else ())
         # The adjoint's states have shapes of their own.
         method = (self.tableau, type(pure))
-        sizes = tuple(weight.shape for weight in field.weights)
-        return System(content, field.original, parameters if self.direct else None, method, sizes)
+        known = parameters if self.direct else None
+        return System(content, field.original, known, method, field.weights)
 
     def graphs(self, field: SolvableField) -> BoundGraphs:
         """Those of the solve; within a backward pass they have to run in some way."""

@@ -222,26 +222,23 @@ class CountedField:
     def went(self, t: float, evaluations: int, accepted: int, rejected: int) -> None:
         """Count a part of a solve, whose last evaluation was at ``t``."""
         self._count(*[t] * evaluations)
+        self._add_steps(accepted, rejected)
+
+    def accepted(self, *_: object) -> None:
+        """Count a step that was kept."""
+        self._add_steps(1, 0)
+
+    def rejected(self, *_: object) -> None:
+        """Count a step that was thrown away for its error."""
+        self._add_steps(0, 1)
+
+    def _add_steps(self, accepted: int, rejected: int) -> None:
         if self._forward:
             self.stats.steps_accepted += accepted
             self.stats.steps_rejected += rejected
         else:
             self.stats.backward_steps_accepted += accepted
             self.stats.backward_steps_rejected += rejected
-
-    def accepted(self, *_: object) -> None:
-        """Count a step that was kept."""
-        if self._forward:
-            self.stats.steps_accepted += 1
-        else:
-            self.stats.backward_steps_accepted += 1
-
-    def rejected(self, *_: object) -> None:
-        """Count a step that was thrown away for its error."""
-        if self._forward:
-            self.stats.steps_rejected += 1
-        else:
-            self.stats.backward_steps_rejected += 1
 
     def _count(self, *times: Tensor | float) -> None:
         """Count evaluations, with one look at limits for all of them."""

@@ -12,6 +12,13 @@ from node_cli.solving.finiteness import refuse_not_finite
 from node_cli.solving.host_numbers import read
 from node_cli.solving.step_control import ROUNDING, StepControl
 
+# A state or slope that is smaller has no scale; the length to begin with then, and at least.
+_SMALL, _CAREFUL = 1e-5, 1e-6
+# Of the change that a step may make, and of the length by which it was measured; without curvature.
+_SHARE, _MOST, _STRAIGHT = 0.01, 100.0, 1e-3
+# A slope that is flat.
+_FLAT = 1e-15
+
 
 class Beginning(ABC):
     """What is measured where a solve begins, in the error norm, scaled by the tolerances."""
@@ -89,24 +96,24 @@ def first_step(
     direction = 1.0 if end >= t else -1.0
     shortest = 10 * ROUNDING * max(abs(t), span)
     # Where a part of the state and atol are zero, the slope has no scale: begin carefully.
-    unknown = size < 1e-5 or not 1e-5 <= slope < float("inf")
-    guess = 1e-6 if unknown else 0.01 * size / slope
+    unknown = size < _SMALL or not _SMALL <= slope < float("inf")
+    guess = _CAREFUL if unknown else _SHARE * size / slope
     guess = max(min(guess, span), shortest)
     curvature = beginning.change(direction * guess) / guess
     steepest = max(slope, curvature)
     if not steepest < float("inf"):
         return guess
-    step = max(1e-6, guess * 1e-3)
-    if steepest > 1e-15:
-        step = (0.01 / steepest) ** (1.0 / (order + 1))
-    return max(min(100.0 * guess, step), control.min_step or 0.0, shortest)
+    step = max(_CAREFUL, guess * _STRAIGHT)
+    if steepest > _FLAT:
+        step = (_SHARE / steepest) ** (1.0 / (order + 1))
+    return max(min(_MOST * guess, step), control.min_step or 0.0, shortest)
 
 
 def guessed_length(size: Tensor, slope: Tensor, t: Tensor, end: Tensor) -> Tensor:
     """As in ``first_step``, of tensors of 64 bits: the length by which curvature is measured."""
     span = (end - t).abs()
-    known = (size >= 1e-5) & (slope >= 1e-5) & (slope < float("inf"))
-    guess = torch.where(known, 0.01 * size / slope, torch.full_like(size, 1e-6))
+    known = (size >= _SMALL) & (slope >= _SMALL) & (slope < float("inf"))
+    guess = torch.where(known, _SHARE * size / slope, torch.full_like(size, _CAREFUL))
     return torch.maximum(torch.minimum(guess, span), _shortest(t, span))
 
 
@@ -114,10 +121,10 @@ def length_of_first_step(
     guess: Tensor, steepest: Tensor, t: Tensor, end: Tensor, order: int
 ) -> Tensor:
     """As in ``first_step``, where the larger of slope and curvature is finite."""
-    flat = torch.clamp(guess * 1e-3, min=1e-6)
-    steep = (torch.full_like(steepest, 0.01) / steepest) ** (1.0 / (order + 1))
-    step = torch.where(steepest > 1e-15, steep, flat)
-    return torch.maximum(torch.minimum(100.0 * guess, step), _shortest(t, (end - t).abs()))
+    flat = torch.clamp(guess * _STRAIGHT, min=_CAREFUL)
+    steep = (torch.full_like(steepest, _SHARE) / steepest) ** (1.0 / (order + 1))
+    step = torch.where(steepest > _FLAT, steep, flat)
+    return torch.maximum(torch.minimum(_MOST * guess, step), _shortest(t, (end - t).abs()))
 
 
 def _shortest(t: Tensor, span: Tensor) -> Tensor:

@@ -16,8 +16,8 @@ from node_cli.solving.counted_field import CountedField, SolvableField
 from node_cli.solving.event_search import EventSearch
 from node_cli.solving.finiteness import under_vmap
 from node_cli.solving.fixed_steps import integrate_in_steps
-from node_cli.solving.looped_given_steps import GivenCourse, given_course_of, values_of
-from node_cli.solving.looped_steps import Course, course_of, outputs_of, values_at
+from node_cli.solving.looped_given_steps import GivenCourse, given_course_of
+from node_cli.solving.looped_steps import Course, course_of, in_a_loop
 from node_cli.solving.runge_kutta import RungeKutta
 from node_cli.solving.spec import SolveSpec
 from node_cli.solving.state import Norm
@@ -67,34 +67,26 @@ class Integrator:
         return stepper if isinstance(stepper, RungeKutta) and stepper.dense else None
 
     def course(
-        self,
-        field: CountedField,
-        y0: Tensor,
-        times: Sequence[float],
-        first_step: float | None = None,
-    ) -> Course | None:
-        """All steps in a loop that is compiled; None: they are to be taken one by one."""
-        stepper = self.stepper
-        if self._spec.kind == "fixed" or not self._goes_in_loops:
-            return None
-        assert isinstance(stepper, CompiledRungeKutta)
-        with torch.no_grad():
-            return course_of(field, stepper, self.control, y0, times, first_step)
-
-    def given_course(
         self, field: CountedField, y0: Tensor, times: Sequence[float]
-    ) -> GivenCourse | None:
-        """The same where the steps are given."""
-        if self._spec.kind != "fixed" or not self._goes_in_loops:
+    ) -> Course | GivenCourse | None:
+        """All steps in a loop that is compiled; None: they are to be taken one by one."""
+        spec, stepper = self._spec, self.stepper
+        # With a limit of bytes, each step is looked at.
+        if not isinstance(stepper, CompiledRungeKutta) or spec.max_saved_bytes is not None:
             return None
-        assert isinstance(self.stepper, CompiledRungeKutta)
-        with torch.no_grad():
-            return given_course_of(field, self.stepper, self._step_size, y0, times)
+        if times[0] == times[-1]:
+            return None
+        start = y0.contiguous()
 
-    @property
-    def _goes_in_loops(self) -> bool:
-        """With a limit of bytes, each step is looked at."""
-        return isinstance(self.stepper, CompiledRungeKutta) and self._spec.max_saved_bytes is None
+        def taken() -> Course | GivenCourse | None:
+            if spec.kind == "fixed":
+                return given_course_of(field, stepper, self._step_size, start, times)
+            return course_of(field, stepper, self.control, start, times)
+
+        found: Course | GivenCourse | None
+        with torch.no_grad():
+            found = in_a_loop(field, stepper.tableau, start, taken)
+        return found
 
     def __call__(
         self,
@@ -121,20 +113,15 @@ class Integrator:
             return integrate_scipy(field, spec, y0, times)
         if first_step is None and self._search is not None:
             first_step = self._search.next_step
+        if observe is None and first_step is None and isinstance(field, CountedField):
+            course = self.course(field, y0, times)
+            if course is not None:
+                return Trajectory([*course.values().unbind()], times)
         if spec.kind == "fixed":
-            if observe is None and isinstance(field, CountedField):
-                steps = self.given_course(field, y0, times)
-                if steps is not None:
-                    return Trajectory([*values_of(steps).unbind()], times)
             return integrate_in_steps(
                 field, self.stepper, spec.method, step, y0, times, observe, self._search
             )
         assert isinstance(self.stepper, AdaptiveStepper)
-        if observe is None and isinstance(field, CountedField):
-            course = self.course(field, y0, times, first_step)
-            if course is not None:
-                values = values_at(course, outputs_of(course, times))
-                return Trajectory([*values.unbind()], times, course.next_step)
         try:
             return integrate_adaptively(
                 field, self.stepper, control, y0, times, first_step, observe, self._search

@@ -15,9 +15,8 @@ from node_cli.solving.compiled_runge_kutta import CompiledRungeKutta, compiled
 from node_cli.solving.counted_field import CountedField
 from node_cli.solving.graph_loops import series
 from node_cli.solving.grid import equal_steps
-from node_cli.solving.host_numbers import tensor_of
-from node_cli.solving.looped_steps import MOST_BYTES, in_a_loop
-from node_cli.solving.step_graph import stage_times
+from node_cli.solving.looped_steps import MOST_BYTES
+from node_cli.solving.step_graph import clocks_of
 
 
 class GivenCourse(NamedTuple):
@@ -35,6 +34,15 @@ class GivenCourse(NamedTuple):
     states: Tensor
     outputs: np.ndarray
 
+    @property
+    def known(self) -> Sequence[Tensor]:
+        """The states, and no field with them."""
+        return (self.states,)
+
+    def values(self) -> Tensor:
+        """The states at the output times, ``[T, *y0.shape]``."""
+        return torch.from_numpy(self.states.numpy()[self.outputs])
+
 
 def given_course_of(
     field: CountedField,
@@ -51,21 +59,12 @@ def given_course_of(
         step_size: in units of the times.
         y0: the packed state at the first time.
         times: in the one order or the other.
+
+    Raises:
+        NotOneKernelError: a graph is more than one kernel.
     """
-    if times[0] == times[-1] or stepper.tableau.first_same_as_last:
+    if stepper.tableau.first_same_as_last:
         return None
-    return in_a_loop(
-        field, stepper, y0, lambda: _taken(field, stepper, step_size, y0.contiguous(), times)
-    )
-
-
-def _taken(
-    field: CountedField,
-    stepper: CompiledRungeKutta,
-    step_size: float,
-    y0: Tensor,
-    times: Sequence[float],
-) -> GivenCourse | None:
     ends: list[tuple[float, float]] = []
     places = [0]
     for start, stop in pairwise(times):
@@ -74,10 +73,7 @@ def _taken(
     count, evaluations = len(ends), len(ends) * (1 + len(stepper.tableau.nodes))
     if count * y0.nbytes > MOST_BYTES or not field.allows(evaluations):
         return None
-    rows = [
-        [*stepper.tolerances, t1 - t0, *stage_times(stepper.tableau, t0, t1)] for t0, t1 in ends
-    ]
-    clocks = tensor_of(rows, y0)
+    clocks = clocks_of(stepper.tolerances, stepper.tableau, ends, y0)
     function = compiled(given_step_forward, "a step", in_loops=True)
     loop = stepper.graphs(field).loop(function, clocks[0], y0)
     if loop is None:
@@ -89,8 +85,3 @@ def _taken(
         return None
     field.went(times[-1], evaluations, count, 0)
     return GivenCourse(ends, clocks, states, np.array(places))
-
-
-def values_of(course: GivenCourse) -> Tensor:
-    """The states at the output times, ``[T, *y0.shape]``."""
-    return torch.from_numpy(course.states.numpy()[course.outputs])

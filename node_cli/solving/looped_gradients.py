@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from node_cli.solving.attempt_graph import attempt_backward, replayed_backward
-from node_cli.solving.compilation import Tensors
 from node_cli.solving.compiled_gradients import (
+    CompiledSteps,
     Taken,
     gradients_of,
     graphs_of_gradients,
@@ -20,42 +18,41 @@ from node_cli.solving.compiled_gradients import (
 from node_cli.solving.compiled_runge_kutta import CompiledRungeKutta, compiled
 from node_cli.solving.counted_field import CountedField
 from node_cli.solving.graph_loops import NotOneKernelError, backwards, by_turns, whole
-from node_cli.solving.host_numbers import tensor_of
 from node_cli.solving.integration import Integrator
-from node_cli.solving.looped_given_gradients import LoopedGivenSteps
-from node_cli.solving.looped_steps import Course, Outputs, outputs_of, values_at
-
-# Numbers that gradients of outputs are spread over at once.
-_SPREAD = 2**20
+from node_cli.solving.looped_given_steps import GivenCourse
+from node_cli.solving.looped_steps import Course
+from node_cli.solving.ways_back import Calls, way_back
 
 
-def solve_in_a_loop(
+def solve_in_compiled_steps(
     field: CountedField,
     integrate: Integrator,
     y0: Tensor,
     times: Sequence[float],
     parameters: Sequence[Tensor],
     replays: bool,
-) -> Tensor | None:
-    """Values at the times, with gradients as of ``solve_in_compiled_steps``; None: see there.
+) -> Tensor:
+    """Values at the times; the gradients are those of the discrete solve, as in direct mode.
+
+    All steps are taken in one call where that can be.
 
     Args:
         field: as the solve sees it.
-        integrate: the solver.
+        integrate: the solver, with a ``CompiledRungeKutta``.
         y0: the packed state at the first time.
         times: in the one order or the other.
         parameters: tensors of the field that get gradients.
-        replays: as in checkpointed mode.
+        replays: only the states at accepted steps are kept, and the backward pass counts what it
+            evaluates, as in checkpointed mode; else the field there is kept too.
     """
     stepper = integrate.stepper
     assert isinstance(stepper, CompiledRungeKutta)
     stepper.parameters, stepper.direct = tuple(parameters), not replays
-    start, values = y0.detach(), None
-    steps = integrate.given_course(field, start, times)
-    if steps is not None:
-        values = LoopedGivenSteps.apply(field, stepper, steps, times, replays, y0, *parameters)
-    course = integrate.course(field, start, times)
-    if course is not None:
+    course = integrate.course(field, y0.detach(), times)
+    values: Tensor
+    if course is None:
+        values = CompiledSteps.apply(field, integrate, times, replays, y0, *parameters)
+    else:
         values = _LoopedSteps.apply(field, stepper, course, times, replays, y0, *parameters)
     return values
 
@@ -66,108 +63,63 @@ class _LoopedSteps(torch.autograd.Function):
         ctx: Any,
         field: CountedField,
         stepper: CompiledRungeKutta,
-        course: Course,
+        course: Course | GivenCourse,
         times: Sequence[float],
         replays: bool,
         y0: Tensor,
         *parameters: Tensor,
     ) -> Tensor:
-        ctx.outputs = outputs_of(course, times)
-        ctx.field, ctx.stepper, ctx.times, ctx.ends = field, stepper, times, course.ends
-        ctx.replays = replays
+        ctx.way = way_back(stepper, course, times.count(times[0]))
+        ctx.field, ctx.stepper, ctx.times, ctx.replays = field, stepper, times, replays
+        known = course.known[:1] if replays else course.known
         # Without the end of the last step, which would be kept with them.
-        parts = [course.states] if replays else [course.states, course.slopes]
-        kept = [torch.from_numpy(part[:-1].copy()) for part in parts]
+        kept = [part[:-1].clone() for part in known]
         for part in kept:
             field.keeps(part)
         ctx.save_for_backward(*kept, *parameters)
-        return values_at(course, ctx.outputs)
+        return course.values()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         refuse_second_derivatives()
-        states, *others = ctx.saved_tensors  # torch refuses parameters that were changed since
-        slopes = None if ctx.replays else others[0]
-        ctx.field.backward_begins()
+        field, stepper, way = ctx.field, ctx.stepper, ctx.way
+        # Torch refuses parameters that were changed since.
+        kept = ctx.saved_tensors[: len(ctx.saved_tensors) - len(stepper.parameters)]
         gradient = gradients[0].contiguous()
-        try:
-            found = _in_a_loop(ctx, states, slopes, gradient)
-        except NotOneKernelError:
-            found = None
+        field.backward_begins()
+        evaluations = way.replayed if ctx.replays else 0
+        found = _in_a_loop(field, stepper, way.calls(kept, gradient.numpy()))
         if found is None:
-            steps = _steps(ctx.ends, ctx.outputs, ctx.times)
-            taken = Taken(ctx.field, ctx.stepper, steps, ctx.times, ctx.replays)
-            known = [None] * len(states) if slopes is None else slopes.unbind()
-            found = gradients_of(taken, (states.unbind(), known), gradient)
+            states, *slopes = (part.unbind() for part in kept)
+            taken = Taken(field, stepper, way.steps, ctx.times, ctx.replays)
+            starts = states, slopes[0] if slopes else (None,) * len(states)
+            found = gradients_of(taken, starts, gradient)
         elif ctx.replays:
-            ctx.field.went(ctx.times[0], _replayed(ctx, len(states)), 0, 0)
+            field.went(ctx.times[0], evaluations, 0, 0)
         return None, None, None, None, None, *found
 
 
-def _replayed(ctx: Any, steps: int) -> int:
-    """The evaluations of steps that are replayed: that at the end where values are inside."""
-    begun, outputs = ctx.times.count(ctx.times[0]), ctx.outputs
-    inside = outputs.steps[begun:][outputs.bases[begun:] == outputs.steps[begun:]]
-    return steps * len(ctx.stepper.tableau.nodes) + len(np.unique(inside))
-
-
-def _steps(
-    ends: np.ndarray, outputs: Outputs, times: Sequence[float]
-) -> list[tuple[float, float, range]]:
-    """Where each step starts and ends, and the outputs in it; those at the start are in none."""
-    places = np.searchsorted(outputs.steps, np.arange(len(ends) + 1))
-    places[0] = times.count(times[0])
-    return [
-        (float(start), float(end), range(int(first), int(last)))
-        for (start, end), first, last in zip(ends, places[:-1], places[1:], strict=True)
-    ]
-
-
 def _in_a_loop(
-    ctx: Any, states: Tensor, slopes: Tensor | None, gradient: Tensor
+    field: CountedField, stepper: CompiledRungeKutta, calls: Calls
 ) -> tuple[Tensor | None, ...] | None:
     """The gradients of the first state and of the parameters; None: they are not to be had so."""
-    stepper, places = ctx.stepper, ctx.ends
-    function: Callable[..., Tensors] = replayed_backward
-    alone = [states]
-    if slopes is not None:
-        # The last call, over a step of no length, goes through the field at the start.
-        places = np.concatenate([[[places[0, 0], places[0, 0]]], places])
-        function, alone = attempt_backward, [torch.cat([x[:1], x]) for x in (states, slopes)]
-    of_steps = _of_steps(ctx.outputs, gradient.numpy(), len(states))
-    of_steps = np.concatenate([np.zeros_like(of_steps[: len(places) - len(states)]), of_steps])
-    alone = [torch.from_numpy(places), *alone, torch.from_numpy(of_steps)]
-    tolerances = tensor_of(stepper.tolerances, states)
-    moving = [states.new_zeros(2, *states.shape[1:]) for _ in alone[1:-1]]
-    count = len(moving)
-    moving += [parameter.new_zeros(2, *parameter.shape) for parameter in stepper.parameters]
-    examples = [tolerances, *(x[-1] for x in alone), *(x[0] for x in moving)]
-    graph = compiled(function, "the gradient of a step", in_loops=True)
-    loop = graphs_of_gradients(ctx.field, stepper).loop(graph, *examples)
+    shared, alone = calls.shared, calls.alone
+    sums = [parameter.new_zeros(2, *parameter.shape) for parameter in stepper.parameters]
+    moving = [*calls.moving, *sums]
+    function = compiled(calls.function, "the gradient of a step", in_loops=True)
+    examples = [*shared, *(x[-1] for x in alone), *(x[0] for x in moving)]
+    try:
+        loop = graphs_of_gradients(field, stepper).loop(function, *examples)
+    except NotOneKernelError:
+        return None
     if loop is None:
         return None
-    given = [whole(tolerances), *map(backwards, alone), *(by_turns(x, 0) for x in moving)]
-    made = loop(len(places), given, [by_turns(x, 1) for x in moving])
-    adjoint, *sums = (x[made % 2] for x in (moving[0], *moving[count:]))
+    given = [*map(whole, shared), *map(backwards, alone), *(by_turns(x, 0) for x in moving)]
+    last = loop(len(alone[0]), given, [by_turns(x, 1) for x in moving]) % 2
+    adjoint = moving[0][last]
     # Nothing was added to a gradient that goes through the graph as it came.
     of_parameters = (
-        None if loop.passes(place) else total.clone()
-        for place, total in enumerate(sums, start=count)
+        None if loop.passes(place) else total[last].clone()
+        for place, total in enumerate(sums, start=len(calls.moving))
     )
-    return adjoint, *of_parameters
-
-
-def _of_steps(outputs: Outputs, gradient: np.ndarray, count: int) -> np.ndarray:
-    """What the outputs add to the gradients of their steps, as ``attempt_backward`` takes it."""
-    jump, *others = outputs.weights.T
-    at_end = outputs.bases - outputs.steps
-    weights = np.array([1.0 - at_end - jump, at_end + jump, *others], jump.dtype).T[:, :, None]
-    flat = gradient.reshape(len(gradient), 1, -1)
-    total = np.zeros((count, weights.shape[1], flat.shape[-1]), flat.dtype)
-    size = max(1, _SPREAD // max(1, total[0].size))
-    for begin in range(0, len(flat), size):
-        part = slice(begin, begin + size)
-        steps = outputs.steps[part]
-        first = np.flatnonzero(np.diff(steps, prepend=-1))  # of those in the same step
-        total[steps[first]] += np.add.reduceat(weights[part] * flat[part], first)
-    return total.reshape(count, weights.shape[1], *gradient.shape[1:])
+    return adjoint if calls.of_start is None else adjoint + calls.of_start, *of_parameters

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 import node_cli.solving.compilation as compilation
+from node_cli.methods.tableau import Tableau
 from node_cli.solving.attempt_graph import attempt_forward, begin_forward
 from node_cli.solving.compilation import kind_of
 from node_cli.solving.compiled_runge_kutta import CompiledRungeKutta, compiled
@@ -39,6 +40,20 @@ MOST_BYTES = 2**26
 _OF_EACH = 200  # bytes of an attempt beside its states
 
 
+class Outputs(NamedTuple):
+    """Where output times lie in the steps of a solve.
+
+    Attributes:
+        steps: the step that each is in, ``[T]``.
+        bases: the state that its value starts from: at the start of the step, or at its end.
+        weights: of jump, both slopes and, where there is one, the middle, ``[T, 3 or 4]``.
+    """
+
+    steps: np.ndarray
+    bases: np.ndarray
+    weights: np.ndarray
+
+
 class Course(NamedTuple):
     """The steps that a solve has kept.
 
@@ -47,21 +62,40 @@ class Course(NamedTuple):
         states: at their starts, and at the end of the last one, ``[S + 1, *y0.shape]``.
         slopes: the field there.
         middles: of dense output, ``[S, *y0.shape]``; None: the method has none.
-        next_step: the length with which a solve could go on.
+        outputs: where the output times lie in them.
     """
 
     ends: np.ndarray
     states: np.ndarray
     slopes: np.ndarray
     middles: np.ndarray | None
-    next_step: float
+    outputs: Outputs
+
+    @property
+    def known(self) -> Sequence[Tensor]:
+        """The states, and the field there."""
+        return torch.from_numpy(self.states), torch.from_numpy(self.slopes)
+
+    def values(self) -> Tensor:
+        """The states at the output times, ``[T, *y0.shape]``."""
+        steps, (states, slopes) = self.outputs.steps, (self.states, self.slopes)
+        shape = (-1, *[1] * (states.ndim - 1))
+        jump, first, last, *middle = (column.reshape(shape) for column in self.outputs.weights.T)
+        start, end = states[steps], states[steps + 1]
+        values = states[self.outputs.bases]
+        values += jump * (end - start)
+        values += first * slopes[steps]
+        values += last * slopes[steps + 1]
+        if self.middles is not None:
+            values += middle[0] * self.middles[steps]
+        return torch.from_numpy(values)
 
 
 class _Attempts(NamedTuple):
     """Attempts in a row, of which some were kept.
 
     Attributes:
-        places: of each, and of the one to come, ``[A + 1, PLACE]``.
+        places: of each, and of the one to come, ``[A + 1, 3]``.
         states: at their starts, and at that of the one to come.
         slopes: the field there.
         ratios: the error ratios, ``[A]``.
@@ -74,7 +108,7 @@ class _Attempts(NamedTuple):
     ratios: np.ndarray
     middles: np.ndarray | None
 
-    def from_to(self, count: int) -> _Attempts:
+    def first(self, count: int) -> _Attempts:
         """The first ones."""
         after, middles = count + 1, None if self.middles is None else self.middles[:count]
         return _Attempts(
@@ -86,47 +120,15 @@ class _Attempts(NamedTuple):
         )
 
 
-def course_of(
-    field: CountedField,
-    stepper: CompiledRungeKutta,
-    control: StepControl,
-    y0: Tensor,
-    times: Sequence[float],
-    first_step: float | None = None,
-) -> Course | None:
-    """The steps from the first of the times to the last; None: they are to be taken one by one.
-
-    That is so where a graph is more than one kernel, and where something is to be told of, as a
-    step that is too small: it is found again, and told, on the way there.
-
-    Args:
-        field: the vector field.
-        stepper: an adaptive method.
-        control: accepts and sizes the steps.
-        y0: the packed state at the first time.
-        times: in the one order or the other.
-        first_step: the length of the first step; None: it is chosen.
-    """
-    if not (stepper.tableau.first_same_as_last and stepper.dense) or times[0] == times[-1]:
-        return None
-    span = (times[0], times[-1])
-    return in_a_loop(
-        field,
-        stepper,
-        y0,
-        lambda: _taken(field, stepper, control, y0.contiguous(), span, first_step),
-    )
-
-
 def in_a_loop(
-    field: CountedField, stepper: CompiledRungeKutta, y0: Tensor, take: Callable[[], Taken | None]
+    field: CountedField, tableau: Tableau, y0: Tensor, take: Callable[[], Taken]
 ) -> Taken | None:
     """What is taken so; None: not for this field, which from the second time on is known before."""
     small = y0.numel() <= _LARGEST and y0.device.type == "cpu" and y0.dtype in _EXACT
     if not small or compilation.BACKEND != "inductor":
         return None
     sizes = (y0.dtype, *field.layout.shapes, *(weight.shape for weight in field.weights))
-    suits = _suits.setdefault((kind_of(field.original), stepper.tableau), {})
+    suits = _suits.setdefault((kind_of(field.original), tableau), {})
     if sizes not in suits:
         rows = max(shape[:-1].numel() for shape in field.layout.shapes)
         suits[sizes] = are_short(field.weights, rows) and sum(suits.values()) < _MOST_SIZES
@@ -139,15 +141,31 @@ def in_a_loop(
         return None
 
 
-def _taken(
+def course_of(
     field: CountedField,
     stepper: CompiledRungeKutta,
     control: StepControl,
     y0: Tensor,
-    span: tuple[float, float],
-    first_step: float | None,
+    times: Sequence[float],
 ) -> Course | None:
-    graphs, (start, end) = stepper.graphs(field), span
+    """The steps from the first of the times to the last; None: they are to be taken one by one.
+
+    That is so where something is to be told of, as a step that is too small: it is found again,
+    and told, on the way there.
+
+    Args:
+        field: the vector field.
+        stepper: an adaptive method.
+        control: accepts and sizes the steps.
+        y0: the packed state at the first time.
+        times: in the one order or the other.
+
+    Raises:
+        NotOneKernelError: a graph is more than one kernel.
+    """
+    if not (stepper.tableau.first_same_as_last and stepper.dense):
+        return None
+    graphs, start, end = stepper.graphs(field), times[0], times[-1]
     tolerances = tensor_of(stepper.tolerances, y0)
     attempt = compiled(attempt_forward, "a step", in_loops=True)
     begin = compiled(begin_forward, "the start of a solve", in_loops=True)
@@ -155,8 +173,6 @@ def _taken(
     slope, place, known = graphs(begin, tolerances, bounds, y0)
     if not known:
         return None
-    if first_step is not None:
-        place = torch.from_numpy(np.array(_place(start, end, first_step)))
     loop = graphs.loop(attempt, tolerances, place, y0, slope)
     if loop is None:
         return None
@@ -171,20 +187,13 @@ def _taken(
             return None
         here = (part.places[-1], part.states[-1], part.slopes[-1])
         parts.append(part)
-        evaluations = (1 if first_step is not None else 2) + attempts * len(stepper.tableau.nodes)
+        evaluations = 2 + attempts * len(stepper.tableau.nodes)
         if not field.allows(evaluations) or attempts * (4 * y0.nbytes + _OF_EACH) > MOST_BYTES:
             return None
-    course = _kept(parts)
+    course = _kept(parts, times)
     kept = len(course.ends)
     field.went(end, evaluations, kept, attempts - kept)
     return course
-
-
-def _place(start: float, end: float, h: float) -> list[float]:
-    """Of an attempt of the length ``h``."""
-    at_end = CompiledRungeKutta.stretch * h >= abs(end - start)
-    stop = end if at_end else start + h if end >= start else start - h
-    return [start, stop, end, h]
 
 
 def _in_a_row(
@@ -205,7 +214,7 @@ def _in_a_row(
     results += [series(torch.from_numpy(x)) for x in (ratios, middles) if x is not None]
     made = loop(count, [whole(tolerances), *map(series, tensors)], results, ending=0)
     attempts = _Attempts(places, states, slopes, ratios, middles)
-    return attempts.from_to(made), bool(over[0])
+    return attempts.first(made), bool(over[0])
 
 
 def _is_ordinary(control: StepControl, part: _Attempts, attempts: int, span: float) -> bool:
@@ -219,7 +228,7 @@ def _is_ordinary(control: StepControl, part: _Attempts, attempts: int, span: flo
     return bool(lengths.min() > smallest) and bool(np.isfinite(part.ratios).all())
 
 
-def _kept(parts: Sequence[_Attempts]) -> Course:
+def _kept(parts: Sequence[_Attempts], times: Sequence[float]) -> Course:
     """The attempts that were kept, one after the other."""
     last = parts[-1]
     chosen = [np.append(part.ratios <= 1.0, part is last) for part in parts]
@@ -229,47 +238,22 @@ def _kept(parts: Sequence[_Attempts]) -> Course:
     slopes = np.concatenate([part.slopes[which] for part, which in pairs])
     middles = [part.middles[which[:-1]] for part, which in pairs if part.middles is not None]
     together = np.concatenate(middles) if middles else None
-    return Course(places[:-1, :2], states, slopes, together, float(last.places[-1, -1]))
+    ends = places[:-1, :2]
+    outputs = _outputs_of(ends, times, together is not None, states.dtype)
+    return Course(ends, states, slopes, together, outputs)
 
 
-class Outputs(NamedTuple):
-    """Where output times lie in the steps of a solve.
-
-    Attributes:
-        steps: the step that each is in, ``[T]``.
-        bases: the state that its value starts from: at the start of the step, or at its end.
-        weights: of jump, both slopes and, where there is one, the middle, ``[T, 3 or 4]``.
-    """
-
-    steps: np.ndarray
-    bases: np.ndarray
-    weights: np.ndarray
-
-
-def outputs_of(course: Course, times: Sequence[float]) -> Outputs:
+def _outputs_of(
+    ends: np.ndarray, times: Sequence[float], has_middle: bool, dtype: np.dtype
+) -> Outputs:
     """Where the times lie; those at the end of a step have the state there itself."""
-    at, (starts, ends) = np.array(times), course.ends.T
+    at, (first, last) = np.array(times), ends.T
     backwards = at[-1] < at[0]
-    steps = np.searchsorted(-ends, -at) if backwards else np.searchsorted(ends, at)
-    first, last = starts[steps], ends[steps]
+    steps = np.searchsorted(-last, -at) if backwards else np.searchsorted(last, at)
+    first, last = first[steps], last[steps]
     h = last - first
-    factors = dense_factors(h, (at - first) / h, course.middles is not None)
-    weights = np.array(factors[: 3 if course.middles is None else 4]).T
+    factors = dense_factors(h, (at - first) / h, has_middle)
+    weights = np.array(factors if has_middle else factors[:3]).T
     at_end = at == last
     weights[at_end] = 0.0
-    return Outputs(steps, steps + at_end, weights.astype(course.states.dtype))
-
-
-def values_at(course: Course, outputs: Outputs) -> Tensor:
-    """The states at the output times, ``[T, *y0.shape]``."""
-    steps, (states, slopes) = outputs.steps, (course.states, course.slopes)
-    shape = (-1, *[1] * (states.ndim - 1))
-    jump, first, last, *middle = (column.reshape(shape) for column in outputs.weights.T)
-    start, end = states[steps], states[steps + 1]
-    values = states[outputs.bases]
-    values += jump * (end - start)
-    values += first * slopes[steps]
-    values += last * slopes[steps + 1]
-    if course.middles is not None:
-        values += middle[0] * course.middles[steps]
-    return torch.from_numpy(values)
+    return Outputs(steps, steps + at_end, weights.astype(dtype))

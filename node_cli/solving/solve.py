@@ -15,11 +15,10 @@ from node_cli.solving.adjoint import AdjointProblem, solve_with_adjoint
 from node_cli.solving.checkpointed import solve_checkpointed
 from node_cli.solving.compilation import NotCompiledError, can_be_traced, kind_of
 from node_cli.solving.compilation import done as compilations
-from node_cli.solving.compiled_gradients import solve_in_compiled_steps
 from node_cli.solving.counted_field import CountedField, VectorField
 from node_cli.solving.event_search import EventSearch
 from node_cli.solving.integration import Integrator
-from node_cli.solving.looped_gradients import solve_in_a_loop
+from node_cli.solving.looped_gradients import solve_in_compiled_steps
 from node_cli.solving.saved_bytes_guard import SavedBytesGuard
 from node_cli.solving.separable import refuse_inseparable
 from node_cli.solving.spec import SolveSpec
@@ -113,14 +112,16 @@ def started(
     """
     if METHODS[spec.method].needs == "separable":
         refuse_inseparable(field, y0, spec.method)
-    known = tuple(_weights(field) if parameters is None else parameters)
+    own_gradients = torch.is_grad_enabled() and (spec.adjoint != "direct" or spec.is_compiled)
+    if parameters is None and isinstance(field, nn.Module) and (own_gradients or spec.is_compiled):
+        parameters = field.parameters()  # which other solves need not ask for
+    known = () if parameters is None else tuple(parameters)
     device = (y0 if isinstance(y0, Tensor) else y0[0]).device
     stats = SolveStats()
     guard = SavedBytesGuard(spec, stats, device, field, known)
     counted = CountedField(field, y0, spec.max_nfe, outside_norm, stats, guard)
     counted.weights = known
     announce(stats)
-    own_gradients = torch.is_grad_enabled() and (spec.adjoint != "direct" or spec.is_compiled)
     with guard.watch():
         yield counted, _trained(known) if own_gradients else None
     counted.backward_begins()
@@ -171,9 +172,6 @@ def _solve_in_graphs(
         if parameters is not None and spec.adjoint in ("direct", "checkpointed"):
             forward = Integrator(spec, field.layout.norm, span)
             replays = spec.adjoint == "checkpointed"
-            solved = solve_in_a_loop(field, forward, packed, times, parameters, replays)
-            if solved is not None:
-                return solved
             return solve_in_compiled_steps(field, forward, packed, times, parameters, replays)
         return _solve(field, packed, times, spec, parameters, span, None)
     except NotCompiledError:
@@ -217,10 +215,6 @@ def _solve(
         seminorm=spec.adjoint == "seminorm",
     )
     return solve_with_adjoint(problem, y0, parameters)
-
-
-def _weights(field: VectorField) -> Iterable[Tensor]:
-    return field.parameters() if isinstance(field, nn.Module) else ()
 
 
 def _trained(parameters: Sequence[Tensor]) -> list[Tensor]:

@@ -52,12 +52,14 @@ def clock_of(
 
 
 def clocks_of(
-    tolerances: tuple[float, float], steps: Sequence[tuple[float, Sequence[float]]], like: Tensor
-) -> Sequence[Tensor]:
-    """The clocks of several steps: of each the length and the times."""
-    if not steps:
-        return ()
-    return tensor_of([[*tolerances, h, *times] for h, times in steps], like).unbind()
+    tolerances: tuple[float, float],
+    tableau: Tableau,
+    ends: Sequence[tuple[float, float]],
+    like: Tensor,
+) -> Tensor:
+    """The clocks of one step or more, of which each starts and ends at such times, ``[S, C]``."""
+    rows = [[*tolerances, t1 - t0, *stage_times(tableau, t0, t1)] for t0, t1 in ends]
+    return tensor_of(rows, like)
 
 
 def start_forward(system: StepSystem, clock: Tensor, y0: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ from torch import nn
 
 from node_cli.errors import SolverError
 from node_cli.memory import SavedBytes
-from node_cli.solving import SolveSpec, compilation, looped_gradients, looped_steps, solve
+from node_cli.solving import SolveSpec, compilation, integration, looped_gradients, solve
 from node_cli.solving.graph_loops import GraphLoop, NotOneKernelError
 from node_cli.solving.small_products import are_short
 
@@ -192,13 +192,14 @@ def test_what_is_kept_is_the_state_and_the_field_at_each_step(loops):
 def test_gradients_are_taken_back_step_by_step_where_there_is_no_loop(monkeypatch, loops):
     field, spec = Oscillator(), SolveSpec("bosh3", compile="step")
 
-    def refused(*_):
-        raise NotOneKernelError
+    class NoLoops:
+        def loop(self, *_):
+            raise NotOneKernelError
 
     for times in (GRIDS["equal ones"], GRIDS["backwards"]):
         expected = found(field, spec, times)
         with monkeypatch.context() as patch:
-            patch.setattr(looped_gradients, "_in_a_loop", refused)
+            patch.setattr(looped_gradients, "graphs_of_gradients", lambda *_: NoLoops())
             loops.clear()
             assert_alike(found(field, spec, times), expected)
             assert len(loops) == 1
@@ -259,7 +260,7 @@ def test_a_graph_of_more_kernels_is_no_loop(monkeypatch, loops, told):
     spec = SolveSpec("bosh3", compile="step")
     traced = []
     monkeypatch.setattr(
-        looped_steps, "_taken", lambda *a, taken=looped_steps._taken: traced.append(a) or taken(*a)
+        integration, "course_of", lambda *a, of=integration.course_of: traced.append(a) or of(*a)
     )
     found = [
         solve(field, y0, GRIDS["two"].double(), replace(spec, compile=how)).values
