@@ -88,7 +88,9 @@ class _LoopedSteps(torch.autograd.Function):
         gradient = gradients[0].contiguous()
         field.backward_begins()
         evaluations = way.replayed if ctx.replays else 0
-        found = _in_a_loop(field, stepper, way.calls(kept, gradient.numpy()))
+        found = None
+        if field.allows(evaluations):  # else it is told in which step there are too many
+            found = _in_a_loop(field, stepper, way.calls(kept, gradient.numpy()))
         if found is None:
             states, *slopes = (part.unbind() for part in kept)
             taken = Taken(field, stepper, way.steps, ctx.times, ctx.replays)

@@ -178,6 +178,19 @@ def test_what_is_told_is_told_as_ever(loops):
         assert told[0] == told[1]
 
 
+def test_too_many_evaluations_on_the_way_back_are_told_as_ever(loops):
+    field, spec = Oscillator(), SolveSpec("bosh3", adjoint="checkpointed", compile="step")
+    counts = found(field, spec, GRIDS["many"])[2]
+    assert counts["nfe_backward"] > counts["nfe_forward"]
+    told = []
+    for how in ("off", "step"):
+        limited = replace(spec, max_nfe=counts["nfe_forward"], compile=how)
+        with pytest.raises(SolverError, match="backward") as error:
+            found(field, limited, GRIDS["many"])
+        told.append(str(error.value))
+    assert told[0] == told[1]
+
+
 def test_what_is_kept_is_the_state_and_the_field_at_each_step(loops):
     field, y0 = Oscillator(), start().requires_grad_()
     saved = SavedBytes(field)
